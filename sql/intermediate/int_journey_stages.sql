@@ -1,0 +1,199 @@
+-- int_journey_stages: which stages each journey reached, when, through which channel, and what came of it.
+-- touched: the journey has a touchpoint in the stage; it continued when a later stage follows.
+-- progressive: it has one in this stage or a later one; stages may be skipped, and time never runs back.
+-- Grain:  one row per journey_id, funnel_kind, stage reached.
+-- Reads:  int_stage_visits (journey_id, visit_number); int_journeys (journey_id);
+--         int_journey_touchpoints (journey_id, touchpoint_number); seed_stages (stage).
+-- Params: none.
+with
+
+-- only stages that some rule gives can be seen in the data; the others are not in any funnel
+observed_stages as (
+
+    select
+        stage,
+        stage_ordinal,
+        is_last_observed
+    from seed_stages
+    where is_observed
+
+),
+
+touched_entries as (
+
+    select
+        journey_id,
+        stage,
+        stage_ordinal,
+        min(entry_number) as entry_number,
+        min(entered_us) as entered_us
+    from int_stage_visits
+    group by journey_id, stage, stage_ordinal
+
+),
+
+-- the first visit to a later stage after the entry; that it starts a visit is enough to look for,
+-- because everything between the entry and it lies in this stage or an earlier one
+touched_exits as (
+
+    select
+        touched_entries.journey_id,
+        touched_entries.stage,
+        min(int_stage_visits.entry_number) as left_number,
+        min(int_stage_visits.entered_us) as left_us
+    from touched_entries
+    inner join int_stage_visits
+        on
+            touched_entries.journey_id = int_stage_visits.journey_id
+            and touched_entries.entry_number < int_stage_visits.entry_number
+            and touched_entries.stage_ordinal < int_stage_visits.stage_ordinal
+    group by touched_entries.journey_id, touched_entries.stage
+
+),
+
+touched as (
+
+    select
+        touched_entries.journey_id,
+        'touched' as funnel_kind,
+        touched_entries.stage,
+        touched_entries.stage_ordinal,
+        false as is_skipped,
+        touched_entries.entry_number,
+        touched_entries.entered_us,
+        touched_exits.left_number,
+        touched_exits.left_us
+    from touched_entries
+    left join touched_exits
+        on
+            touched_entries.journey_id = touched_exits.journey_id
+            and touched_entries.stage = touched_exits.stage
+
+),
+
+-- a visit further than all before it enters its own stage and every stage skipped on the way
+progressive_entries as (
+
+    select
+        int_stage_visits.journey_id,
+        observed_stages.stage,
+        observed_stages.stage_ordinal,
+        observed_stages.stage_ordinal <> int_stage_visits.stage_ordinal as is_skipped,
+        int_stage_visits.entry_number,
+        int_stage_visits.entered_us
+    from int_stage_visits
+    inner join observed_stages
+        on
+            int_stage_visits.stage_ordinal >= observed_stages.stage_ordinal
+            and coalesce(int_stage_visits.furthest_before, 0) < observed_stages.stage_ordinal
+
+),
+
+progressive as (
+
+    select
+        journey_id,
+        'progressive' as funnel_kind,
+        stage,
+        stage_ordinal,
+        is_skipped,
+        entry_number,
+        entered_us,
+        lead(entry_number) over (
+            partition by journey_id
+            order by stage_ordinal asc nulls first
+        ) as left_number,
+        lead(entered_us) over (
+            partition by journey_id
+            order by stage_ordinal asc nulls first
+        ) as left_us
+    from progressive_entries
+
+),
+
+entries as (
+
+    select
+        journey_id,
+        funnel_kind,
+        stage,
+        stage_ordinal,
+        is_skipped,
+        entry_number,
+        entered_us,
+        left_number,
+        left_us
+    from touched
+    union all
+    select
+        journey_id,
+        funnel_kind,
+        stage,
+        stage_ordinal,
+        is_skipped,
+        entry_number,
+        entered_us,
+        left_number,
+        left_us
+    from progressive
+
+),
+
+with_outcome as (
+
+    select
+        entries.journey_id,
+        entries.funnel_kind,
+        entries.stage,
+        entries.stage_ordinal,
+        entries.is_skipped,
+        entries.entry_number,
+        entries.entered_us,
+        entries.left_us,
+        coalesce(entries.left_number, int_journeys.touchpoints + 1) - entries.entry_number as touchpoints,
+        -- a stage that was only passed through is left by the touchpoint that entered it
+        greatest(
+            entries.entry_number,
+            coalesce(entries.left_number, int_journeys.touchpoints + 1) - 1
+        ) as last_number,
+        case
+            -- nothing follows the last stage: who is there has come all the way
+            when observed_stages.is_last_observed or entries.left_number is not null then 'continued'
+            when int_journeys.is_ended then 'dropped'
+            else 'open'
+        end as outcome
+    from entries
+    inner join observed_stages
+        on entries.stage = observed_stages.stage
+    inner join int_journeys
+        on entries.journey_id = int_journeys.journey_id
+
+),
+
+final as (
+
+    select
+        with_outcome.journey_id,
+        with_outcome.funnel_kind,
+        with_outcome.stage,
+        with_outcome.stage_ordinal,
+        with_outcome.is_skipped,
+        with_outcome.entered_us,
+        with_outcome.left_us,
+        with_outcome.touchpoints,
+        entry_touchpoints.channel as entry_channel,
+        last_touchpoints.channel as last_channel,
+        with_outcome.outcome
+    from with_outcome
+    inner join int_journey_touchpoints as entry_touchpoints
+        on
+            with_outcome.journey_id = entry_touchpoints.journey_id
+            and with_outcome.entry_number = entry_touchpoints.touchpoint_number
+    inner join int_journey_touchpoints as last_touchpoints
+        on
+            with_outcome.journey_id = last_touchpoints.journey_id
+            and with_outcome.last_number = last_touchpoints.touchpoint_number
+
+)
+
+select * from final

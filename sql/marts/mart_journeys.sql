@@ -1,0 +1,31 @@
+-- mart_journeys: one customer's touchpoints from an entry until they end, and what came of them.
+-- Grain:  one row per journey_id.
+-- Reads:  int_journeys; seed_stages (stage).
+-- Params: none.
+with
+
+final as (
+
+    select
+        int_journeys.journey_id,
+        int_journeys.customer_id,
+        int_journeys.journey_number,
+        timestamp_micros(int_journeys.entered_us) as entered_at,
+        int_journeys.entry_date,
+        timestamp_micros(int_journeys.last_us) as last_touchpoint_at,
+        int_journeys.touchpoints,
+        int_journeys.sessions,
+        int_journeys.first_channel,
+        int_journeys.last_channel,
+        seed_stages.stage as furthest_stage,
+        int_journeys.state,
+        timestamp_micros(int_journeys.converted_us) as converted_at,
+        int_journeys.is_ended,
+        cast(int_journeys.revenue as decimal(18, 2)) as revenue
+    from int_journeys
+    left join seed_stages
+        on int_journeys.furthest_ordinal = seed_stages.stage_ordinal
+
+)
+
+select * from final

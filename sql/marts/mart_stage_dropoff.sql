@@ -1,0 +1,132 @@
+-- mart_stage_dropoff: where journeys stop, per stage and channel, over the whole report period.
+-- Grain:  one row per stage_model, funnel_kind, channel_role, channel, stage.
+-- Reads:  mart_stage_funnel (entry_date and the grain above); seed_stages (stage).
+-- Params: none.
+with
+
+summed as (
+
+    select
+        stage_model,
+        funnel_kind,
+        channel_role,
+        channel,
+        stage,
+        stage_ordinal,
+        cast(sum(journeys_entered) as bigint) as journeys_entered,
+        cast(sum(journeys_reached) as bigint) as journeys_reached,
+        cast(sum(journeys_continued) as bigint) as journeys_continued,
+        cast(sum(journeys_dropped) as bigint) as journeys_dropped,
+        cast(sum(journeys_open) as bigint) as journeys_open
+    from mart_stage_funnel
+    group by stage_model, funnel_kind, channel_role, channel, stage, stage_ordinal
+
+),
+
+-- open journeys may still go on, so they are in neither part of the rate; nobody drops off the last stage
+with_rate as (
+
+    select
+        summed.stage_model,
+        summed.funnel_kind,
+        summed.channel_role,
+        summed.channel,
+        summed.stage,
+        summed.stage_ordinal,
+        summed.journeys_entered,
+        summed.journeys_reached,
+        summed.journeys_continued,
+        summed.journeys_dropped,
+        summed.journeys_open,
+        case
+            when
+                not seed_stages.is_last_observed
+                and summed.journeys_continued + summed.journeys_dropped > 0
+                then cast(summed.journeys_continued + summed.journeys_dropped as double)
+        end as journeys_decided
+    from summed
+    inner join seed_stages
+        on summed.stage = seed_stages.stage
+
+),
+
+with_share as (
+
+    select
+        stage_model,
+        funnel_kind,
+        channel_role,
+        channel,
+        stage,
+        stage_ordinal,
+        journeys_entered,
+        journeys_reached,
+        journeys_continued,
+        journeys_dropped,
+        journeys_open,
+        journeys_decided,
+        cast(journeys_dropped as double) / cast(journeys_decided as double) as drop_off_rate
+    from with_rate
+
+),
+
+-- Wilson's score interval at 95 %: E. B. Wilson, Probable inference, JASA 22 (1927); z = 1.959963984540054
+with_interval as (
+
+    select
+        stage_model,
+        funnel_kind,
+        channel_role,
+        channel,
+        stage,
+        stage_ordinal,
+        journeys_entered,
+        journeys_reached,
+        journeys_continued,
+        journeys_dropped,
+        journeys_open,
+        drop_off_rate,
+        (drop_off_rate + 1.9207294103470487e0 / cast(journeys_decided as double))
+        / cast(1.0e0 + 3.8414588206940974e0 / cast(journeys_decided as double) as double)
+            as wilson_centre,
+        1.959963984540054e0 * sqrt(
+            drop_off_rate * (1.0e0 - drop_off_rate) / cast(journeys_decided as double)
+            + 0.9603647051735243e0 / cast(journeys_decided * journeys_decided as double)
+        )
+        / cast(1.0e0 + 3.8414588206940974e0 / cast(journeys_decided as double) as double)
+            as wilson_half_width
+    from with_share
+
+),
+
+final as (
+
+    select
+        stage_model,
+        funnel_kind,
+        channel_role,
+        channel,
+        stage,
+        stage_ordinal,
+        journeys_entered,
+        journeys_reached,
+        journeys_continued,
+        journeys_dropped,
+        journeys_open,
+        cast(journeys_reached as double)
+        / cast(nullif(journeys_entered, 0) as double) as conversion_rate,
+        drop_off_rate,
+        -- greatest and least would turn a missing rate into a bound
+        case
+            when drop_off_rate is not null
+                then greatest(wilson_centre - wilson_half_width, 0.0e0)
+        end as drop_off_rate_low,
+        case
+            when drop_off_rate is not null
+                then least(wilson_centre + wilson_half_width, 1.0e0)
+        end as drop_off_rate_high
+    from with_interval
+
+)
+
+select * from final

@@ -1,0 +1,158 @@
+-- mart_stage_funnel: how many journeys reached each stage, by the day they began and by channel.
+-- In every channel role a journey has one channel at a stage, so channels sum to the row of role `all`.
+-- Grain:  one row per entry_date, stage_model, funnel_kind, channel_role, channel, stage; a stage that
+--         nobody reached on a day through a channel seen that day is kept as 0.
+-- Reads:  int_journey_stages (journey_id, funnel_kind, stage); int_journeys (journey_id); seed_stages.
+-- Params: none.
+with
+
+observed_stages as (
+
+    select
+        stage_model,
+        stage,
+        stage_ordinal
+    from seed_stages
+    where is_observed
+
+),
+
+journey_stages as (
+
+    select
+        int_journeys.entry_date,
+        int_journey_stages.funnel_kind,
+        int_journeys.first_channel,
+        int_journey_stages.entry_channel,
+        int_journey_stages.last_channel,
+        int_journey_stages.stage,
+        int_journey_stages.outcome
+    from int_journey_stages
+    inner join int_journeys
+        on int_journey_stages.journey_id = int_journeys.journey_id
+
+),
+
+by_role as (
+
+    select
+        entry_date,
+        funnel_kind,
+        'all' as channel_role,
+        'all' as channel,
+        stage,
+        outcome
+    from journey_stages
+    union all
+    select
+        entry_date,
+        funnel_kind,
+        'first_touch' as channel_role,
+        first_channel as channel,
+        stage,
+        outcome
+    from journey_stages
+    union all
+    select
+        entry_date,
+        funnel_kind,
+        'stage_entry' as channel_role,
+        entry_channel as channel,
+        stage,
+        outcome
+    from journey_stages
+    union all
+    select
+        entry_date,
+        funnel_kind,
+        'last_touch' as channel_role,
+        last_channel as channel,
+        stage,
+        outcome
+    from journey_stages
+
+),
+
+counts as (
+
+    select
+        entry_date,
+        funnel_kind,
+        channel_role,
+        channel,
+        stage,
+        count(*) as journeys_reached,
+        cast(sum(case when outcome = 'continued' then 1 else 0 end) as bigint) as journeys_continued,
+        cast(sum(case when outcome = 'dropped' then 1 else 0 end) as bigint) as journeys_dropped,
+        cast(sum(case when outcome = 'open' then 1 else 0 end) as bigint) as journeys_open
+    from by_role
+    group by entry_date, funnel_kind, channel_role, channel, stage
+
+),
+
+cells as (
+
+    select distinct
+        entry_date,
+        funnel_kind,
+        channel_role,
+        channel
+    from counts
+
+),
+
+-- a journey that began on the day through the channel counts as entered, whatever stage it reached;
+-- in the other roles a journey changes its channel from stage to stage, so nothing is entered
+entries as (
+
+    select
+        entry_date,
+        'all' as channel_role,
+        'all' as channel,
+        count(*) as journeys_entered
+    from int_journeys
+    group by entry_date
+    union all
+    select
+        entry_date,
+        'first_touch' as channel_role,
+        first_channel as channel,
+        count(*) as journeys_entered
+    from int_journeys
+    group by entry_date, first_channel
+
+),
+
+final as (
+
+    select
+        cells.entry_date,
+        observed_stages.stage_model,
+        cells.funnel_kind,
+        cells.channel_role,
+        cells.channel,
+        observed_stages.stage,
+        observed_stages.stage_ordinal,
+        entries.journeys_entered,
+        coalesce(counts.journeys_reached, 0) as journeys_reached,
+        coalesce(counts.journeys_continued, 0) as journeys_continued,
+        coalesce(counts.journeys_dropped, 0) as journeys_dropped,
+        coalesce(counts.journeys_open, 0) as journeys_open
+    from cells
+    cross join observed_stages
+    left join counts
+        on
+            cells.entry_date = counts.entry_date
+            and cells.funnel_kind = counts.funnel_kind
+            and cells.channel_role = counts.channel_role
+            and cells.channel = counts.channel
+            and observed_stages.stage = counts.stage
+    left join entries
+        on
+            cells.entry_date = entries.entry_date
+            and cells.channel_role = entries.channel_role
+            and cells.channel = entries.channel
+
+)
+
+select * from final

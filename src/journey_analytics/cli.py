@@ -1,0 +1,306 @@
+"""The command `journey`: arguments in, one call, text out. Results on stdout, messages on stderr.
+
+Belongs here: the commands and how they print. Does not belong here: anything another program could want.
+Rooms that take long to import are imported inside the command that needs them.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from importlib.resources import files
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+from rich.table import Column, Table
+
+from journey_analytics import __version__
+from journey_analytics.errors import (
+    EXIT_DONE,
+    EXIT_INTERNAL,
+    EXIT_USAGE,
+    ConfigError,
+    JourneyError,
+    Problem,
+)
+
+app = App(
+    name="journey",
+    help="""Infer customer journeys from behaviour data: stages, funnels and drop-off, as Parquet marts.
+
+    Start with `journey demo`, or `journey run -p FOLDER` on a project folder that holds a journey.yaml.
+
+    Exit codes: 0 done, 1 done with warnings under --strict, 2 wrong usage or configuration, 3 a gate or an
+    input file failed, 4 a check could not be evaluated, 5 another run holds the project.
+    """,
+    version=f"journey {__version__}",
+    version_flags=["--version"],
+)
+marts_app = App(name="marts", help="What is published: list the marts, describe one.")
+app.command(marts_app)
+
+Project = Annotated[
+    Path, Parameter(name=["--project", "-p"], help="Project folder, the one with journey.yaml.")
+]
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
+
+_messages = Console(stderr=True)
+_results = Console()
+_SAMPLE = "complete_journey"
+_EXIT_WARNED = 1
+
+
+@app.command
+def run(
+    *,
+    project: Project = Path(),
+    day: Annotated[
+        date | None,
+        Parameter(name="--date", help="Report as of the end of this day; by default the last event's."),
+    ] = None,
+    force: Annotated[
+        bool, Parameter(negative="", help="Run although the marts are up to date.")
+    ] = False,
+    strict: Annotated[
+        bool, Parameter(negative="", help="End with exit code 1 when a check warned.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Load the sources, infer the journeys, check, and publish the marts.
+
+    Examples
+    --------
+        journey run -p data/complete_journey
+        journey run -p shop --date 2026-05-01 --strict
+    """
+    outcome = _run(project, day, force=force)
+    if as_json:
+        _print_json(outcome)
+    else:
+        _print_summary(project)
+    return _EXIT_WARNED if strict and outcome["warnings"] else EXIT_DONE
+
+
+@app.command
+def demo(
+    folder: Annotated[
+        Path, Parameter(help="Where to put the sample project; an existing one is run again.")
+    ] = Path("journey-demo"),
+) -> int:
+    """Copy the sample project (a year of grocery baskets and mailings) and run it.
+
+    Examples
+    --------
+        journey demo
+        journey demo /tmp/grocer
+    """
+    if not folder.exists():
+        shutil.copytree(_sample(), folder, ignore=shutil.ignore_patterns("marts", "reports", "work.*"))
+    _run(folder, None, force=False)
+    _print_summary(folder)
+    return EXIT_DONE
+
+
+@app.command
+def query(
+    sql: Annotated[str, Parameter(help="One SELECT over the marts.")],
+    *,
+    project: Project = Path(),
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, Parameter(name="--csv", negative="", help="Print CSV.")] = False,
+    timeout: Annotated[float, Parameter(help="Seconds after which the query is stopped.")] = 60.0,
+) -> int:
+    """Ask the published marts a question in SQL. The marts cannot be changed through it.
+
+    Examples
+    --------
+        journey query -p data/complete_journey "select stage, drop_off_rate from mart_stage_dropoff
+            where channel_role = 'all'"
+        journey query -p shop --json "from mart_journeys limit 5"
+    """
+    from journey_analytics import query as queries
+    from journey_analytics.reports.export import as_csv_text, as_json_text
+
+    if as_json and as_csv:
+        raise ConfigError(Problem("--json and --csv exclude each other", "the command", "name one"))
+    frame = queries.query(_snapshot(project), sql, timeout)
+    if as_json:
+        sys.stdout.write(as_json_text(frame) + "\n")
+    elif as_csv:
+        sys.stdout.write(as_csv_text(frame))
+    else:
+        table = Table(*frame.columns)
+        for row in frame.iter_rows():
+            table.add_row(*("" if value is None else str(value) for value in row))
+        _results.print(table)
+        _messages.print(f"{frame.height:,} rows", style="dim")
+    return EXIT_DONE
+
+
+@marts_app.command(name="list")
+def marts_list(*, project: Project = Path(), as_json: AsJson = False) -> int:
+    """The published marts with their grain and rows.
+
+    Examples
+    --------
+        journey marts list -p data/complete_journey
+    """
+    from journey_analytics.contracts import contracts
+
+    snapshot = _snapshot(project)
+    rows = [
+        {"mart": name, "rows": count, "grain": contracts()[name].grain}
+        for name, count in snapshot.marts.items()
+    ]
+    if as_json:
+        _print_json(
+            {"run_id": snapshot.run_id, "folder": str(snapshot.folder), "marts": rows}
+        )
+        return EXIT_DONE
+    table = Table("mart", Column("rows", justify="right"), "grain")
+    for row in rows:
+        table.add_row(row["mart"], f"{row['rows']:,}", row["grain"])
+    _results.print(table)
+    _results.print(f"as of {snapshot.manifest['as_of']}, in {snapshot.folder}", soft_wrap=True)
+    return EXIT_DONE
+
+
+@marts_app.command(name="describe")
+def marts_describe(
+    mart: Annotated[str, Parameter(help="Name of the mart.")],
+    *,
+    project: Project = Path(),
+    as_json: AsJson = False,
+) -> int:
+    """A mart's grain, key, freshness and columns, with types, units and meaning.
+
+    Examples
+    --------
+        journey marts describe mart_stage_dropoff -p data/complete_journey
+    """
+    from journey_analytics.contracts import contract
+
+    snapshot = _snapshot(project)
+    found = contract(mart)
+    pattern = snapshot.pattern(mart)
+    if as_json:
+        described = found.model_dump(exclude_none=True)
+        _print_json({**described, "rows": snapshot.marts[mart], "files": pattern})
+        return EXIT_DONE
+    _results.print(f"[bold]{mart}[/bold]: {found.description}")
+    _results.print(f"grain  {found.grain} ({', '.join(found.key)})")
+    _results.print(f"rows   {snapshot.marts[mart]:,}, as of {snapshot.manifest['as_of']}")
+    _results.print(f"files  {pattern}", soft_wrap=True, highlight=False)
+    table = Table("column", "type", "unit", "meaning")
+    for column in found.columns:
+        kind = column.type + (", may be null" if column.nullable else "")
+        table.add_row(column.name, kind, column.unit or "", column.description)
+    _results.print(table)
+    return EXIT_DONE
+
+
+def _run(folder: Path, day: date | None, *, force: bool) -> dict[str, Any]:
+    """Run a project with its progress on stderr, and say what came out."""
+    from journey_analytics.marts import current
+    from journey_analytics.project import read_project
+    from journey_analytics.run import STEPS, is_up_to_date, start
+
+    read = read_project(folder)
+    begun = perf_counter()
+    with start(read, now=datetime.now(UTC), as_of=day) as started:
+        fresh = is_up_to_date(started) and not force
+        if fresh:
+            _messages.print("nothing to do: the marts are up to date (--force runs anyway)")
+        else:
+            for number, step in enumerate(STEPS, start=1):
+                _timed(f"[{number}/{len(STEPS)}] {step.does}", lambda step=step: step.work(started))
+        for warning in started.warnings:
+            _messages.print(f"warning: {warning.table}: {warning.check}: {warning.sample}")
+    snapshot = current(read.marts_folder)
+    return {
+        "run_id": snapshot.run_id,
+        "as_of": snapshot.manifest["as_of"],
+        "was_up_to_date": fresh,
+        "seconds": round(perf_counter() - begun, 2),
+        "marts": snapshot.marts,
+        "folder": str(snapshot.folder),
+        "report": str(read.reports_folder / "report.html"),
+        "warnings": snapshot.manifest["warnings"],
+    }
+
+
+def _timed(label: str, work: Callable[[], str]) -> None:
+    begun = perf_counter()
+    with _messages.status(label):
+        detail = work()
+    _messages.print(f"{label}: {detail} ({perf_counter() - begun:.1f} s)", highlight=False, soft_wrap=True)
+
+
+def _print_summary(folder: Path) -> None:
+    from journey_analytics.marts import current
+    from journey_analytics.project import read_project
+    from journey_analytics.reports.findings import find
+    from journey_analytics.reports.terminal import print_summary
+
+    project = read_project(folder)
+    print_summary(_results, project, find(current(project.marts_folder)))
+
+
+def _snapshot(folder: Path) -> Any:
+    from journey_analytics.marts import current
+    from journey_analytics.project import read_project
+
+    return current(read_project(folder).marts_folder)
+
+
+def _sample() -> Path:
+    """The sample project: inside an installed package, or in a checkout's data folder."""
+    packaged = Path(str(files("journey_analytics") / "samples" / _SAMPLE))
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "data" / _SAMPLE
+
+
+def _print_json(content: Any) -> None:
+    sys.stdout.write(json.dumps(content, indent=1, default=str) + "\n")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    if debug:
+        words.remove("--debug")
+    sys.exit(_call(words, debug=debug))
+
+
+def _call(words: list[str], *, debug: bool) -> int:
+    try:
+        outcome = app(words, exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        return EXIT_USAGE
+    except JourneyError as error:
+        if debug:
+            raise
+        _messages.print(error.describe(), markup=False, highlight=False, soft_wrap=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        _messages.print("stopped; the marts are the last good set")
+        return 128 + 2
+    except Exception as error:  # the last resort, so that no traceback reaches a user
+        if debug:
+            raise
+        _messages.print(
+            f"unexpected {type(error).__name__}: {error}\n"
+            "  do:    run the command again with --debug and report what it prints; "
+            "the marts are the last good set",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        return EXIT_INTERNAL
+    return outcome if isinstance(outcome, int) else EXIT_DONE

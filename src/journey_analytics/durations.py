@@ -1,0 +1,40 @@
+"""Lengths of time as users write them: a whole number and a unit. A number without a unit is refused."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_PATTERN = re.compile(r"([0-9]+)\s*([smhdw])")
+
+
+def parse_duration(value: object) -> timedelta:
+    """A duration such as `30m`, `12h`, `90d` or `2w` (24-hour days).
+
+    Raises:
+        ValueError: the value has no unit, an unknown unit, or is not a whole number of it.
+
+    >>> parse_duration("90d").days
+    90
+    """
+    if isinstance(value, timedelta):
+        return value
+    match = _PATTERN.fullmatch(str(value).strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(
+            f"{value!r} is not a duration: write a whole number with a unit, "
+            "s, m, h, d or w, for example 30m or 90d"
+        )
+    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def microseconds(duration: timedelta) -> int:
+    """The duration in whole microseconds, the unit every model computes with."""
+    return duration // timedelta(microseconds=1)
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]

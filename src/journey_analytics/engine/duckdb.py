@@ -1,0 +1,133 @@
+"""The default engine: one DuckDB working database, disposable, opened by one run at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from journey_analytics.engine.models import Model
+from journey_analytics.errors import ModelError, Problem
+
+# Spark's names on DuckDB, so that the models read the same there; see sql/README.md.
+_MACROS = (
+    "create or replace macro unix_micros(moment) as epoch_us(moment)",
+    "create or replace macro timestamp_micros(us) as make_timestamptz(us)",
+    "create or replace macro rlike(subject, pattern) as regexp_matches(subject, pattern)",
+    "create or replace macro get_json_object(document, path) as json_extract_string(document, path)",
+)
+
+_LOCKED_DOWN = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "preserve_insertion_order": "true",
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the engine may use of the machine."""
+
+    memory_limit: str = "4GB"
+    threads: int | None = None
+
+
+class DuckDBEngine:
+    """A connection to the working database with the models' macros in place.
+
+    Args:
+        database: the file, created when missing; None for memory.
+        spill_folder: where sorts and joins go when memory is full.
+        limits: memory and threads.
+    """
+
+    def __init__(
+        self,
+        database: Path | None = None,
+        spill_folder: Path | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        limits = limits or Limits()
+        config: dict[str, str | bool | int | float | list[str]] = {
+            **_LOCKED_DOWN,
+            "memory_limit": limits.memory_limit,
+            "threads": limits.threads or os.cpu_count() or 1,
+        }
+        if spill_folder is not None:
+            config["temp_directory"] = str(spill_folder)
+        self.connection = duckdb.connect(str(database) if database else ":memory:", config=config)
+        self.connection.execute("set TimeZone = 'UTC'")
+        for macro in _MACROS:
+            self.connection.execute(macro)
+
+    def __enter__(self) -> DuckDBEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; the file can then be opened by others."""
+        self.connection.close()
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None) -> None:
+        """Run one statement for its effect."""
+        self.connection.execute(sql, parameters)
+
+    def rows(
+        self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """The rows of a query as dicts, for the few rows that Python itself looks at."""
+        result = self.connection.execute(sql, parameters)
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def frame(self, sql: str) -> pl.DataFrame:
+        """The rows of a query as a Polars frame."""
+        frame = pl.from_arrow(self.connection.sql(sql).to_arrow_table())
+        if not isinstance(frame, pl.DataFrame):
+            message = f"a query gave a {type(frame).__name__}"
+            raise TypeError(message)
+        return frame
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        return int(self.rows(f'select count(*) as n from "{table}"')[0]["n"])
+
+    def load(self, table: str, frame: pl.DataFrame) -> None:
+        """Make `table` from a frame, types as they are."""
+        self.connection.register("frame_to_load", frame.to_arrow())
+        try:
+            self.execute(f'create or replace table "{table}" as select * from frame_to_load')
+        finally:
+            self.connection.unregister("frame_to_load")
+
+    def create_table(
+        self, table: str, sql: str, parameters: Mapping[str, Any] | None = None
+    ) -> int:
+        """Make `table` from a SELECT and return its row count.
+
+        Raises:
+            ModelError: the engine refused; with the table, the engine's words and the SQL.
+        """
+        try:
+            self.execute(f'create or replace table "{table}" as\n{sql}', parameters)
+        except duckdb.Error as cause:
+            raise ModelError(
+                Problem(
+                    f"the model {table} failed: {cause}",
+                    f"table {table}, parameters {dict(parameters or {})}, SQL:\n{sql}",
+                    "this is a fault of the product or of the machine (memory, disk), not of your files",
+                )
+            ) from cause
+        return self.count(table)
+
+    def run_model(self, model: Model, parameters: Mapping[str, Any]) -> int:
+        """Make the model's table with the parameters it names and return its row count."""
+        used = {name: parameters[name] for name in model.parameters}
+        return self.create_table(model.name, model.text, used)

@@ -1,0 +1,74 @@
+"""Days of the project's time zone: the table that turns an instant into a local day in any engine.
+
+Engines disagree on zones in casts, so the models join one row per stretch of time with one UTC offset.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_MINUTE_US = 60_000_000
+_DAY_US = 86_400_000_000
+
+
+def to_us(moment: datetime) -> int:
+    """Microseconds of UTC since 1970 of an aware moment."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def to_moment(us: int) -> datetime:
+    """The UTC moment at so many microseconds since 1970."""
+    return _EPOCH + us * _MICROSECOND
+
+
+def end_of_day_us(day: date, zone: ZoneInfo) -> int:
+    """The first instant after the local day."""
+    return to_us(datetime.combine(day + timedelta(days=1), time(), tzinfo=zone))
+
+
+def local_day(us: int, zone: ZoneInfo) -> date:
+    """The local day on which an instant falls."""
+    return to_moment(us).astimezone(zone).date()
+
+
+def utc_offsets(zone: ZoneInfo, first_us: int, last_us: int) -> pl.DataFrame:
+    """One row per stretch of time with one UTC offset, covering first_us to last_us, both included.
+
+    Returns:
+        from_us (Int64, included), to_us (Int64, not included), offset_us (Int64, east of UTC positive);
+        the stretches touch, in order.
+    """
+    start, end = first_us - _DAY_US, last_us + _DAY_US
+    rows = []
+    begun, offset = start, _offset_us(zone, start)
+    for day in range(start, end, _DAY_US):
+        following = _offset_us(zone, day + _DAY_US)
+        if following != offset:
+            change = _first_minute_with(zone, following, day, day + _DAY_US)
+            rows.append((begun, change, offset))
+            begun, offset = change, following
+    rows.append((begun, end + _DAY_US, offset))
+    schema = {"from_us": pl.Int64, "to_us": pl.Int64, "offset_us": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _offset_us(zone: ZoneInfo, us: int) -> int:
+    offset = to_moment(us).astimezone(zone).utcoffset()
+    return (offset or timedelta()) // _MICROSECOND
+
+
+def _first_minute_with(zone: ZoneInfo, offset_us: int, low: int, high: int) -> int:
+    """The first whole minute after `low` at which the zone has the offset it has at `high`."""
+    low, high = low // _MINUTE_US, -(-high // _MINUTE_US)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset_us(zone, middle * _MINUTE_US) == offset_us:
+            high = middle
+        else:
+            low = middle
+    return high * _MINUTE_US

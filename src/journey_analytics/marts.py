@@ -1,0 +1,212 @@
+"""Marts: write a whole new snapshot, move one pointer, and find what is published.
+
+    marts/snapshots/<run_id>/mart_x.parquet                     one file per mart
+    marts/snapshots/<run_id>/mart_x/day=2026-10-05/part-0.parquet    one per day, for event-level marts
+    marts/snapshots/<run_id>/manifest.json                      files, rows, sha256, inputs, versions
+    marts/CURRENT                                               the name of the live snapshot
+
+A reader that follows the pointer once sees one whole set, the old or the new. Everything is on disk before
+the pointer moves.
+
+Belongs here: publishing and finding snapshots. Does not belong here: what the marts hold (sql/marts), or
+reading their rows (query.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from journey_analytics.contracts import Contract, contracts
+from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.engine.models import marts as mart_names
+from journey_analytics.errors import MartError, Problem, advise
+
+_POINTER = "CURRENT"
+_MANIFEST = "manifest.json"
+_SNAPSHOTS = "snapshots"
+_ROW_GROUP = 122_880
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One published set of marts, found once and read from then on."""
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def run_id(self) -> str:
+        """The run that published it."""
+        return str(self.manifest["run_id"])
+
+    @property
+    def marts(self) -> dict[str, int]:
+        """Mart name to rows."""
+        return {name: int(entry["rows"]) for name, entry in self.manifest["marts"].items()}
+
+    def pattern(self, mart: str) -> str:
+        """The path pattern of a mart's files, for any Parquet reader."""
+        if mart not in self.manifest["marts"]:
+            raise MartError(
+                Problem(f"there is no mart {mart!r}", str(self.folder), advise(mart, self.marts, "mart"))
+            )
+        if contracts()[mart].day is not None:
+            return str(self.folder / mart / "*" / "part-0.parquet")
+        return str(self.folder / f"{mart}.parquet")
+
+
+def current(folder: Path) -> Snapshot:
+    """The live snapshot.
+
+    Raises:
+        MartError: nothing has been published yet, or the pointer leads nowhere.
+    """
+    pointer = folder / _POINTER
+    if not pointer.is_file():
+        raise MartError(
+            Problem("no marts have been published yet", str(folder), "run `journey run -p` on the project")
+        )
+    run_id = pointer.read_text(encoding="utf-8").strip()
+    manifest = folder / _SNAPSHOTS / run_id / _MANIFEST
+    if not manifest.is_file():
+        raise MartError(
+            Problem(
+                f"the live snapshot {run_id!r} is not there",
+                str(pointer),
+                "run `journey run --force` to publish it again",
+            )
+        )
+    return Snapshot(manifest.parent, json.loads(manifest.read_text(encoding="utf-8")))
+
+
+def is_current(folder: Path, run_id: str) -> bool:
+    """Whether the live snapshot is the one this run would publish."""
+    try:
+        return current(folder).run_id == run_id
+    except MartError:
+        return False
+
+
+def write_snapshot(
+    engine: DuckDBEngine, folder: Path, run_id: str, about: Mapping[str, Any]
+) -> Path:
+    """Write every mart and the manifest to a new snapshot folder, all of it on disk when this returns.
+
+    Args:
+        engine: holds the mart tables.
+        folder: the project's marts folder.
+        run_id: names the snapshot; a leftover of a run that was cut short is written over.
+        about: what else the manifest says: inputs, versions, the as-of day.
+
+    Returns:
+        The snapshot's folder; no reader sees it before `move_pointer`.
+    """
+    final = folder / _SNAPSHOTS / run_id
+    scratch = final.with_name(f".{run_id}.tmp")
+    for leftover in (scratch, final):
+        if leftover.exists():
+            shutil.rmtree(leftover)
+    scratch.mkdir(parents=True)
+    written = {name: _write_mart(engine, scratch, contracts()[name]) for name in mart_names()}
+    manifest = {"run_id": run_id, **about, "marts": written}
+    text = json.dumps(manifest, indent=1, sort_keys=True, default=str)
+    (scratch / _MANIFEST).write_text(text + "\n", encoding="utf-8")
+    for path in sorted(scratch.rglob("*"), reverse=True):
+        _sync(path)
+    _sync(scratch)
+    scratch.rename(final)
+    _sync(final.parent)
+    return final
+
+
+def move_pointer(folder: Path, run_id: str) -> None:
+    """Make a written snapshot the live one, in one rename."""
+    scratch = folder / f"{_POINTER}.tmp"
+    scratch.write_text(run_id + "\n", encoding="utf-8")
+    _sync(scratch)
+    scratch.rename(folder / _POINTER)
+    _sync(folder)
+
+
+def remove_old_snapshots(folder: Path, keep: int) -> list[str]:
+    """Delete all but the `keep` newest snapshots, never the live one, and name what went."""
+    live = current(folder).run_id
+    manifests = (folder / _SNAPSHOTS).glob(f"[!.]*/{_MANIFEST}")
+    newest = sorted(manifests, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    old = [path.parent for path in newest[keep:] if path.parent.name != live]
+    for snapshot in old:
+        shutil.rmtree(snapshot)
+    return [snapshot.name for snapshot in old]
+
+
+def _write_mart(engine: DuckDBEngine, folder: Path, contract: Contract) -> dict[str, Any]:
+    """Write one mart in the order of its key, so that equal rows give equal bytes."""
+    files = []
+    for path, condition in _parts(engine, folder, contract):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        columns = ", ".join(f'cast("{c.name}" as {c.type}) as "{c.name}"' for c in contract.columns)
+        order = ", ".join(f'"{name}"' for name in contract.key)
+        about = ", ".join(f"{key}: {_quoted(value)}" for key, value in _metadata(contract).items())
+        engine.execute(
+            f"copy (select {columns} from {contract.table} {condition} order by {order}) "
+            f"to {_quoted(str(path))} (format parquet, compression zstd, "
+            f"row_group_size {_ROW_GROUP}, kv_metadata {{{about}}})"
+        )
+        files.append(
+            {
+                "path": str(path.relative_to(folder)),
+                "bytes": path.stat().st_size,
+                "sha256": _sha256(path),
+            }
+        )
+    return {"rows": engine.count(contract.table), "files": files}
+
+
+def _parts(
+    engine: DuckDBEngine, folder: Path, contract: Contract
+) -> Iterator[tuple[Path, str]]:
+    """The files of a mart, each with the condition of its rows."""
+    if contract.day is None:
+        yield folder / f"{contract.table}.parquet", ""
+        return
+    days = engine.rows(f"select distinct {contract.day} as day from {contract.table} order by day")
+    for row in days:
+        path = folder / contract.table / f"day={row['day']}" / "part-0.parquet"
+        yield path, f"where {contract.day} = date '{row['day']}'"
+
+
+def _metadata(contract: Contract) -> dict[str, str]:
+    return {
+        "journey_table": contract.table,
+        "journey_description": contract.description,
+        "journey_grain": contract.grain,
+        "journey_key": ", ".join(contract.key),
+    }
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,248 @@
+"""Reads a project folder once: one frozen Project object that every other room is handed.
+
+Belongs here: journey.yaml, its defaults, and where a project keeps its files.
+Does not belong here: reading data, or anything that changes a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from journey_analytics.durations import Duration, parse_duration
+from journey_analytics.errors import ConfigError, JourneyError, Problem, advise
+from journey_analytics.sources.mapping import Source, read_mapping
+from journey_analytics.stages.rules import StageRule, read_stages
+from journey_analytics.stages.stage_models import StageModel, shipped, shipped_names
+from journey_analytics.yaml_file import YamlFile
+
+PROJECT_FILE = "journey.yaml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Conversion(_Section):
+    """What counts as a conversion of a journey."""
+
+    stage: str = Field(description="The stage that must be reached.")
+    window: Duration = Field(description="Longest time from the journey's first touchpoint.")
+
+
+class Restart(_Section):
+    """When a new journey starts although the customer was never silent for long."""
+
+    after: str = Field(description="The journey must have reached this stage or a later one.")
+    on: tuple[str, ...] = Field(min_length=1, description="Stages whose touchpoint starts anew.")
+    cool_down: Duration = Field(
+        description="Shortest time since the last touchpoint at or past `after`."
+    )
+
+
+class Journey(_Section):
+    """How touchpoints are cut into journeys."""
+
+    inactivity: Duration = Field(
+        default=parse_duration("90d"), description="A longer gap starts a new journey."
+    )
+    restart: Restart | None = None
+
+
+class Marts(_Section):
+    """Where the marts are published."""
+
+    folder: str = Field("marts", description="Folder inside the project.")
+    keep: int = Field(30, ge=1, description="How many past snapshots stay readable.")
+
+
+class Settings(_Section):
+    """The content of journey.yaml."""
+
+    project: str = Field(min_length=1, description="Name of the project.")
+    timezone: str = Field(description="IANA zone in which days begin, for example Europe/Berlin.")
+    stage_model: str = Field("seven_stage", description="A shipped stage model.")
+    stages: str = Field("stages.yaml", description="File with the stage rules.")
+    conversion: Conversion
+    session_timeout: Duration = Field(
+        default=parse_duration("30m"), description="Longest gap inside one session."
+    )
+    journey: Journey = Journey()
+    sources: tuple[str, ...] = Field(min_length=1, description="Files with the source mappings.")
+    engine: Literal["duckdb"] = "duckdb"
+    memory_limit: str = Field("4GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$")
+    threads: int | None = Field(None, ge=1, description="All cores when not given.")
+    marts: Marts = Marts()
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_is_known(cls, name: str) -> str:
+        zones = available_timezones()
+        if name not in zones:
+            near = advise(name, sorted(zones), "time zone").split(";")[0]
+            message = f"unknown time zone {name!r}; {near}"
+            raise ValueError(message)
+        return name
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project as read from its folder: settings, sources, stages and rules, and its paths."""
+
+    folder: Path
+    settings: Settings
+    sources: tuple[Source, ...]
+    stage_model: StageModel
+    rules: tuple[StageRule, ...]
+    files: tuple[Path, ...]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which the project's days begin."""
+        return ZoneInfo(self.settings.timezone)
+
+    @property
+    def marts_folder(self) -> Path:
+        """Where the marts are published."""
+        return self.folder / self.settings.marts.folder
+
+    @property
+    def reports_folder(self) -> Path:
+        """Where the reports are written."""
+        return self.folder / "reports"
+
+    @property
+    def work_database(self) -> Path:
+        """The working database: disposable, made anew by every run."""
+        return self.folder / "work.duckdb"
+
+    @property
+    def spill_folder(self) -> Path:
+        """Where the engine puts what does not fit in memory."""
+        return self.folder / "work.spill"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the one run that may write."""
+        return self.folder / "run.lock"
+
+    @property
+    def observed_stages(self) -> list[str]:
+        """The stages some rule gives, in the model's order; the others cannot be seen in this data."""
+        given = {rule.stage for rule in self.rules}
+        return [stage for stage in self.stage_model.names if stage in given]
+
+    @cached_property
+    def config_sha256(self) -> str:
+        """One hash over the text of every file of the project."""
+        digest = hashlib.sha256()
+        for path in self.files:
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        return digest.hexdigest()
+
+
+def read_project(folder: Path) -> Project:
+    """The project in `folder`.
+
+    Raises:
+        ConfigError: the folder, journey.yaml, a source mapping or stages.yaml is wrong; all problems of
+            all files together.
+    """
+    path = folder / PROJECT_FILE
+    if not path.is_file():
+        found = sorted(entry.parent.name for entry in folder.glob(f"*/{PROJECT_FILE}"))
+        hint = f"; there is one in: {', '.join(found)}" if found else ""
+        raise ConfigError(
+            Problem(
+                f"this folder holds no {PROJECT_FILE}"
+                if folder.is_dir()
+                else "this folder does not exist",
+                str(folder),
+                f"name a project folder with -p, for example -p data/complete_journey{hint}",
+            )
+        )
+    file = YamlFile(path)
+    settings = file.validate(Settings)
+    problems: list[Problem] = []
+    model: StageModel | None = None
+    rules: tuple[StageRule, ...] = ()
+    if settings.stage_model in shipped_names():
+        model = shipped(settings.stage_model)
+    try:
+        model, rules = read_stages(folder / settings.stages, model)
+    except JourneyError as error:
+        problems.extend(error.problems)
+    if model is None:
+        problems.append(
+            file.problem(
+                f"unknown stage model {settings.stage_model!r}",
+                ("stage_model",),
+                advise(settings.stage_model, shipped_names(), "stage model"),
+                value=True,
+            )
+        )
+    else:
+        problems.extend(_stage_problems(file, settings, model))
+    sources: list[Source] = []
+    for index, name in enumerate(settings.sources):
+        if not (folder / name).is_file():
+            names = [str(p.relative_to(folder)) for p in sorted(folder.glob("sources/*.yaml"))]
+            problems.append(
+                file.problem(
+                    f"source mapping {name!r} does not exist",
+                    ("sources", index),
+                    advise(name, names, "file"),
+                )
+            )
+            continue
+        try:
+            sources.append(read_mapping(folder / name))
+        except JourneyError as error:
+            problems.extend(error.problems)
+    problems.extend(_named_twice(file, sources))
+    if problems or model is None:
+        raise ConfigError(problems)
+    files = (path, folder / settings.stages, *(folder / name for name in settings.sources))
+    return Project(folder, settings, tuple(sources), model, rules, files)
+
+
+def _stage_problems(file: YamlFile, settings: Settings, model: StageModel) -> list[Problem]:
+    """Stages that journey.yaml names and the stage model does not have."""
+    named: list[tuple[str, tuple[str | int, ...]]] = [
+        (settings.conversion.stage, ("conversion", "stage"))
+    ]
+    restart = settings.journey.restart
+    if restart is not None:
+        named.append((restart.after, ("journey", "restart", "after")))
+        named.extend(
+            (stage, ("journey", "restart", "on", index)) for index, stage in enumerate(restart.on)
+        )
+    return [
+        file.problem(
+            f"unknown stage {stage!r} in stage model {model.name!r}",
+            path,
+            advise(stage, model.names, "stage"),
+            value=True,
+        )
+        for stage, path in named
+        if stage not in model.names
+    ]
+
+
+def _named_twice(file: YamlFile, sources: list[Source]) -> list[Problem]:
+    """Sources that share a name: their events would share keys."""
+    names = [source.name for source in sources]
+    return [
+        file.problem(
+            f"source {name!r} is mapped twice",
+            ("sources",),
+            "give each mapping a source name of its own",
+        )
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]

@@ -1,0 +1,138 @@
+"""The gates: Great Expectations over the raw batch and over the marts, inside the working database.
+
+Belongs here: suites made from contracts and from a source's key, and reading what they found.
+Does not belong here: checks that take a query of their own (sql_checks.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from journey_analytics.contracts import Contract
+from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.quality.duckdb_dialect import share, take_back
+from journey_analytics.quality.results import CheckResult, Severity
+
+# Before the import: the library reads from its environment whether it may send usage data.
+os.environ["GX_ANALYTICS_ENABLED"] = "false"
+with warnings.catch_warnings():
+    # it imports pyspark where that is installed, which complains about pandas
+    warnings.simplefilter("ignore", FutureWarning)
+    import great_expectations as gx
+    import great_expectations.expectations as gxe
+
+Suites = Mapping[str, Sequence[Any]]
+
+MAX_QUARANTINED_RATE = 0.1
+"""More bad rows than this share of a source, and the batch is not worth publishing."""
+
+
+def run_gate(
+    engine: DuckDBEngine,
+    gate: str,
+    suites: Suites,
+    on_table: Callable[[str], None] = lambda _: None,
+) -> list[CheckResult]:
+    """Run every suite against its table and return one result per expectation.
+
+    Args:
+        engine: the open working database.
+        gate: name of the gate, as results and messages call it.
+        suites: table name to expectations.
+        on_table: called with each table's name before its checks.
+    """
+    name = f"gate_{gate}"
+    results: list[CheckResult] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.getLogger("great_expectations").setLevel(logging.ERROR)
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = {"globally": False}
+        source = context.data_sources.add_sql(
+            name, connection_string=share(name, engine.connection), create_temp_table=False
+        )
+        try:
+            for table, expectations in suites.items():
+                on_table(table)
+                asset = source.add_table_asset(table, table_name=table, schema_name="main")
+                batch = asset.add_batch_definition_whole_table(table)
+                suite = gx.ExpectationSuite(name=table, expectations=list(expectations))
+                validation = batch.get_batch().validate(suite)
+                results.extend(_read(gate, table, result) for result in validation.results)
+        finally:
+            take_back(name)
+    return results
+
+
+def contract_suite(contract: Contract) -> list[Any]:
+    """What a contract promises, as expectations: columns in order, rows, nulls, values and ranges."""
+    suite: list[Any] = [
+        gxe.ExpectTableColumnsToMatchOrderedList(column_list=contract.column_names),
+        gxe.ExpectTableRowCountToBeBetween(min_value=1),
+    ]
+    for column in contract.columns:
+        if not column.nullable:
+            suite.append(gxe.ExpectColumnValuesToNotBeNull(column=column.name))
+        if column.values:
+            suite.append(
+                gxe.ExpectColumnValuesToBeInSet(column=column.name, value_set=list(column.values))
+            )
+        if column.min is not None or column.max is not None:
+            suite.append(
+                gxe.ExpectColumnValuesToBeBetween(
+                    column=column.name, min_value=column.min, max_value=column.max
+                )
+            )
+    return suite
+
+
+def raw_suite(key: Sequence[str]) -> list[Any]:
+    """What any delivered batch must be: there, and with its key filled."""
+    return [
+        gxe.ExpectTableRowCountToBeBetween(min_value=1),
+        *(gxe.ExpectColumnValuesToNotBeNull(column=column) for column in key),
+    ]
+
+
+def load_suite() -> list[Any]:
+    """What the load as a whole must be: few rows in quarantine, best none."""
+    return [
+        gxe.ExpectColumnValuesToBeBetween(
+            column="quarantined_rate", min_value=0, max_value=MAX_QUARANTINED_RATE
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="quarantined_rate", min_value=0, max_value=0, severity="warning"
+        ),
+    ]
+
+
+def _read(gate: str, table: str, result: Any) -> CheckResult:
+    config = result.expectation_config
+    if config is None:
+        return CheckResult(gate, table, "unknown", "fail", "error", sample="no configuration")
+    column = config.kwargs.get("column")
+    check = f"{config.type}({column})" if column else str(config.type)
+    severity: Severity = "warn" if str(config.severity).endswith("warning") else "fail"
+    broken = _exception(result)
+    if broken:
+        return CheckResult(gate, table, check, severity, "error", sample=broken)
+    found = dict(result.result or {})
+    if result.success:
+        return CheckResult(gate, table, check, severity, "passed")
+    count = int(found.get("unexpected_count") or 0)
+    values = found.get("partial_unexpected_list") or found.get("observed_value")
+    return CheckResult(gate, table, check, severity, "failed", count, f"found {values}")
+
+
+def _exception(result: Any) -> str | None:
+    """The message of an expectation that broke; Great Expectations reports it as a plain failure."""
+    info: Any = result.exception_info or {}
+    found = [info, *info.values()] if isinstance(info, dict) else []
+    for entry in found:
+        if isinstance(entry, dict) and entry.get("raised_exception"):
+            return str(entry.get("exception_message"))
+    return None

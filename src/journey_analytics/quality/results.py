@@ -1,0 +1,60 @@
+"""What a gate found: one result per check, and the error a failed gate raises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from journey_analytics.errors import GateError, JourneyError, NotEvaluatedError, Problem
+
+Severity = Literal["fail", "warn"]
+Status = Literal["passed", "failed", "error"]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check of one table: whether it held, and a sample of what broke it."""
+
+    gate: str
+    table: str
+    check: str
+    severity: Severity
+    status: Status
+    rows_failed: int = 0
+    sample: str = ""
+
+    @property
+    def stops(self) -> bool:
+        """Whether the run must stop before publishing."""
+        return self.status == "error" or (self.status == "failed" and self.severity == "fail")
+
+
+def stop_if_failed(results: Sequence[CheckResult]) -> None:
+    """Raise when a check failed or could not be evaluated; warnings pass.
+
+    Raises:
+        NotEvaluatedError: a check broke; that goes before any failure, because nothing is known.
+        GateError: a check of severity `fail` did not hold.
+    """
+    stopping = [result for result in results if result.stops]
+    if not stopping:
+        return
+    broken = any(result.status == "error" for result in stopping)
+    kind: type[JourneyError] = NotEvaluatedError if broken else GateError
+    raise kind([_problem(result) for result in stopping])
+
+
+def _problem(result: CheckResult) -> Problem:
+    if result.status == "error":
+        return Problem(
+            f"gate {result.gate!r}: the check {result.check!r} could not be evaluated",
+            f"table {result.table}: {result.sample}",
+            "nothing was published; a check that breaks is never taken as passed",
+        )
+    rows = f"{result.rows_failed:,} rows; " if result.rows_failed else ""
+    return Problem(
+        f"gate {result.gate!r}: the check {result.check!r} failed",
+        f"table {result.table}: {rows}{result.sample}",
+        "nothing was published, the marts are the last good set; look at the input that brought this",
+    )

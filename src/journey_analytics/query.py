@@ -1,0 +1,106 @@
+"""Analysts' queries over the published marts: one SELECT, on a connection that can read nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import polars as pl
+
+from journey_analytics.errors import Problem, QueryError, advise
+from journey_analytics.marts import Snapshot
+
+DEFAULT_TIMEOUT_SECONDS = 60
+_MEMORY_LIMIT = "2GB"
+_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+
+
+@contextmanager
+def open_marts(snapshot: Snapshot) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with one view per mart, locked to the snapshot's folder."""
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "memory_limit": _MEMORY_LIMIT,
+        },
+    )
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        for mart in snapshot.marts:
+            pattern = snapshot.pattern(mart).replace("'", "''")
+            connection.execute(
+                f"create view {mart} as select * from read_parquet('{pattern}', "
+                "hive_partitioning = false)"
+            )
+        folder = str(snapshot.folder.resolve()).replace("'", "''")
+        connection.execute(f"set allowed_directories = ['{folder}']")
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        yield connection
+    finally:
+        connection.close()
+
+
+def query(
+    snapshot: Snapshot, sql: str, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+) -> pl.DataFrame:
+    """The rows of one SELECT over the marts.
+
+    Args:
+        snapshot: the published set to read.
+        sql: one SELECT or EXPLAIN.
+        timeout_seconds: the query is interrupted after so long.
+
+    Raises:
+        QueryError: the text is not one SELECT, names what is not there, fails, or takes too long.
+    """
+    with open_marts(snapshot) as connection:
+        try:
+            statements = connection.extract_statements(sql)
+        except duckdb.Error as cause:
+            raise _refused(snapshot, sql, cause) from cause
+        if len(statements) != 1 or statements[0].type not in _ALLOWED:
+            raise QueryError(
+                Problem(
+                    "a query is exactly one SELECT; it can read the marts and change nothing",
+                    sql,
+                    "write one SELECT, for example: select * from mart_stage_dropoff",
+                )
+            )
+        timer = threading.Timer(timeout_seconds, connection.interrupt)
+        timer.start()
+        try:
+            frame = pl.from_arrow(connection.sql(statements[0].query).to_arrow_table())
+        except duckdb.InterruptException as cause:
+            raise QueryError(
+                Problem(
+                    f"the query took longer than {timeout_seconds:g} seconds",
+                    sql,
+                    "narrow it, or allow more with --timeout",
+                )
+            ) from cause
+        except duckdb.Error as cause:
+            raise _refused(snapshot, sql, cause) from cause
+        finally:
+            timer.cancel()
+    if not isinstance(frame, pl.DataFrame):
+        message = f"a query gave a {type(frame).__name__}"
+        raise TypeError(message)
+    return frame
+
+
+def _refused(snapshot: Snapshot, sql: str, cause: duckdb.Error) -> QueryError:
+    text = str(cause).strip()
+    missing = text.partition("Table with name ")[2].split(" ")[0]
+    do = advise(missing, snapshot.marts, "mart") if missing else "correct the query"
+    return QueryError(Problem(text.splitlines()[0], f"{sql}\n         {_pointer(text)}".rstrip(), do))
+
+
+def _pointer(text: str) -> str:
+    """The engine's own caret under the place in the text, when it drew one."""
+    lines = [line for line in text.splitlines() if line.startswith("LINE ") or "^" in line]
+    return "\n         ".join(lines)

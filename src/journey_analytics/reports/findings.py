@@ -1,0 +1,151 @@
+"""What the report and the terminal say, taken from the published marts once for both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from journey_analytics.marts import Snapshot
+from journey_analytics.query import query
+
+MIN_DECIDED = 20
+"""A cell with fewer decided journeys is too small to be called one of the worst."""
+ROLE = "first_touch"
+KIND = "progressive"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One stage, of one channel or of all: how many journeys were there and what became of them."""
+
+    stage: str
+    channel: str
+    reached: int
+    continued: int
+    dropped: int
+    open: int
+    drop_off_rate: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def decided(self) -> int:
+        """Journeys whose outcome at the stage is known."""
+        return self.continued + self.dropped
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The figures of one snapshot that a reader is shown first."""
+
+    snapshot: Snapshot
+    funnels: dict[str, list[Cell]]
+    cells: list[Cell]
+    states: dict[str, int]
+    revenue: float
+    customers: int
+
+    @property
+    def journeys(self) -> int:
+        """All journeys."""
+        return sum(self.states.values())
+
+    @property
+    def stages(self) -> list[str]:
+        """The observed stages in order."""
+        return [cell.stage for cell in self.funnels[KIND]]
+
+    @property
+    def channels(self) -> list[str]:
+        """The channels journeys began through, most journeys first."""
+        entered: dict[str, int] = {}
+        for cell in self.cells:
+            entered[cell.channel] = max(entered.get(cell.channel, 0), cell.reached)
+        return sorted(entered, key=lambda channel: (-entered[channel], channel))
+
+    @property
+    def worst_stage(self) -> Cell | None:
+        """The stage that most journeys end in."""
+        cells = [cell for cell in self.funnels[KIND] if cell.drop_off_rate is not None]
+        return max(cells, key=lambda cell: cell.dropped, default=None)
+
+    def worst_cells(self, count: int = 3) -> list[Cell]:
+        """The stage x channel cells that surely lose the largest share: by the interval's lower end."""
+        able = [c for c in self.cells if c.low is not None and c.decided >= MIN_DECIDED and c.dropped]
+        return sorted(able, key=lambda c: (-(c.low or 0.0), c.stage, c.channel))[:count]
+
+    def cell(self, stage: str, channel: str) -> Cell | None:
+        """The cell of a stage and a channel, None when no journey of the channel was there."""
+        found = (c for c in self.cells if c.stage == stage and c.channel == channel and c.reached)
+        return next(found, None)
+
+
+def find(snapshot: Snapshot) -> Findings:
+    """Read a snapshot's figures."""
+    dropoff = query(snapshot, "select * from mart_stage_dropoff order by stage_ordinal, channel")
+    states = query(snapshot, "select state, count(*) as n from mart_journeys group by state")
+    totals = query(
+        snapshot,
+        "select count(distinct customer_id) as customers, "
+        "cast(coalesce(sum(revenue), 0) as double) as revenue from mart_journeys",
+    ).row(0, named=True)
+    kinds = dropoff["funnel_kind"].unique().to_list()
+    total = pl.col("channel_role") == "all"
+    return Findings(
+        snapshot=snapshot,
+        funnels={
+            kind: _cells(dropoff.filter(total & (pl.col("funnel_kind") == kind))) for kind in kinds
+        },
+        cells=_cells(
+            dropoff.filter((pl.col("channel_role") == ROLE) & (pl.col("funnel_kind") == KIND))
+        ),
+        states={str(row["state"]): int(row["n"]) for row in states.to_dicts()},
+        revenue=float(totals["revenue"]),
+        customers=int(totals["customers"]),
+    )
+
+
+def percent(share: float | None) -> str:
+    """A share in words of one decimal; a dash when there is none.
+
+    >>> percent(0.2543), percent(None)
+    ('25.4 %', '–')
+    """
+    return "–" if share is None else f"{share * 100:.1f} %"
+
+
+def headline(findings: Findings) -> str:
+    """The finding in one or two sentences."""
+    states = findings.states
+    goal = findings.snapshot.manifest["conversion_stage"]
+    text = (
+        f"Of {findings.journeys:,} journeys {states.get('converted', 0):,} reached {goal} in time, "
+        f"{states.get('lost', 0):,} did not, and {states.get('open', 0):,} still can."
+    )
+    worst = findings.worst_stage
+    if worst is not None and worst.dropped:
+        text += (
+            f" Most of those that ended did so in {worst.stage}: {worst.dropped:,} of "
+            f"{worst.decided:,} ({percent(worst.drop_off_rate)}) went no further."
+        )
+    return text
+
+
+def _cells(frame: pl.DataFrame) -> list[Cell]:
+    return [_cell(row) for row in frame.to_dicts()]
+
+
+def _cell(row: dict[str, Any]) -> Cell:
+    return Cell(
+        stage=row["stage"],
+        channel=row["channel"],
+        reached=row["journeys_reached"],
+        continued=row["journeys_continued"],
+        dropped=row["journeys_dropped"],
+        open=row["journeys_open"],
+        drop_off_rate=row["drop_off_rate"],
+        low=row["drop_off_rate_low"],
+        high=row["drop_off_rate_high"],
+    )

@@ -1,0 +1,301 @@
+"""A run: the ordered steps from raw files to published marts. The CLI and the flow drive this one list.
+
+Belongs here: what follows what, and what a run remembers between its steps.
+Does not belong here: how a step does its work (the rooms), retries and schedules (pipelines), progress on a
+terminal (cli.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from journey_analytics import __version__
+from journey_analytics.contracts import contracts
+from journey_analytics.engine.duckdb import DuckDBEngine, Limits
+from journey_analytics.engine.models import marts, models, sql_folder
+from journey_analytics.errors import Problem, SourceError
+from journey_analytics.journeys import Parameters, model_parameters
+from journey_analytics.local_days import local_day, to_us, utc_offsets
+from journey_analytics.lock import hold
+from journey_analytics.marts import (
+    is_current,
+    move_pointer,
+    remove_old_snapshots,
+    write_snapshot,
+)
+from journey_analytics.project import Project
+from journey_analytics.quality.results import CheckResult, stop_if_failed
+from journey_analytics.sources.load import (
+    EVENTS,
+    QUARANTINE,
+    LoadedSource,
+    create_event_tables,
+    load_source,
+)
+from journey_analytics.sources.reader import InputFile, find_files
+from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
+from journey_analytics.stages.tables import rule_table, stage_table
+
+LOAD_RESULTS = "load_results"
+
+
+@dataclass
+class Run:
+    """One run of one project: what it was asked, what it was given, and what it has found so far."""
+
+    project: Project
+    engine: DuckDBEngine
+    run_id: str
+    inputs: dict[str, dict[str, list[InputFile]]]
+    received_us: int
+    as_of: date | None
+    loaded: list[LoadedSource] = field(default_factory=list)
+    results: list[CheckResult] = field(default_factory=list)
+    parameters: Parameters = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> list[CheckResult]:
+        """Checks that did not hold and do not stop a run."""
+        return [result for result in self.results if result.status == "failed" and not result.stops]
+
+    @property
+    def as_of_day(self) -> date:
+        """The day the run stands at the end of; known once the events are loaded."""
+        if self.as_of is None:
+            message = "the as-of day is not known before the events are loaded"
+            raise RuntimeError(message)
+        return self.as_of
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: its name, what it does in words, and the call that does it and says what came out."""
+
+    name: str
+    does: str
+    work: Callable[[Run], str]
+
+
+@contextmanager
+def start(
+    project: Project, *, now: datetime, as_of: date | None = None
+) -> Iterator[Run]:
+    """Lock the project, look at its input files and open a new working database.
+
+    Args:
+        project: as read from its folder.
+        now: the clock, aware; events later than this are taken for faults.
+        as_of: the local day to report at the end of; the day of the last event when None.
+
+    Raises:
+        LockedError: another run holds the project.
+        SourceError: an input file is missing, empty or damaged.
+    """
+    with hold(project.lock_file, now):
+        inputs = {source.name: find_files(project.folder, source) for source in project.sources}
+        run_id = _run_id(project, inputs, as_of)
+        _remove_database(project.work_database)
+        settings = project.settings
+        limits = Limits(settings.memory_limit, settings.threads)
+        with DuckDBEngine(project.work_database, project.spill_folder, limits) as engine:
+            yield Run(project, engine, run_id, inputs, to_us(now), as_of)
+
+
+def is_up_to_date(run: Run) -> bool:
+    """Whether the published marts were made from the same inputs, rules, settings and code."""
+    return is_current(run.project.marts_folder, run.run_id)
+
+
+def _load(run: Run) -> str:
+    create_event_tables(run.engine)
+    run.loaded = [
+        load_source(run.engine, source, run.inputs[source.name], run.received_us)
+        for source in run.project.sources
+    ]
+    rows = [
+        {
+            "source": loaded.source,
+            "files": loaded.files,
+            "rows": loaded.rows,
+            "events": loaded.events,
+            "quarantined": loaded.quarantined,
+            "quarantined_rate": loaded.quarantined / loaded.rows if loaded.rows else 0.0,
+        }
+        for loaded in run.loaded
+    ]
+    run.engine.load(LOAD_RESULTS, pl.DataFrame(rows))
+    quarantined = sum(loaded.quarantined for loaded in run.loaded)
+    aside = f", {quarantined:,} rows in quarantine" if quarantined else ""
+    return f"{run.engine.count(EVENTS):,} events from {len(run.loaded)} sources{aside}"
+
+
+def _check_raw(run: Run) -> str:
+    # imported here, like in _check_marts: it takes seconds, and `journey --help` must not
+    from journey_analytics.quality.gates import contract_suite, load_suite, raw_suite, run_gate
+
+    suites = {
+        f"raw_{source.name}": raw_suite(source.mapping.key) for source in run.project.sources
+    }
+    suites[LOAD_RESULTS] = load_suite()
+    suites[EVENTS] = contract_suite(contracts()[EVENTS])
+    return _passed(run, run_gate(run.engine, "raw", suites))
+
+
+def _stage(run: Run) -> str:
+    engine, project = run.engine, run.project
+    span = engine.rows(f"select min(occurred_us) as first, max(occurred_us) as last from {EVENTS}")[0]
+    if run.as_of is None:
+        run.as_of = local_day(span["last"], project.zone)
+    run.parameters = model_parameters(project, run.as_of)
+    restart = project.settings.journey.restart
+    engine.load(
+        "seed_stages",
+        stage_table(project.stage_model, project.observed_stages, restart.on if restart else ()),
+    )
+    engine.load("seed_stage_rules", rule_table(project.rules))
+    engine.load("seed_utc_offsets", utc_offsets(project.zone, span["first"], span["last"]))
+    touchpoints = _run_models(run, "staging")["stg_touchpoints"]
+    if touchpoints == 0:
+        raise SourceError(
+            Problem(
+                f"no event happened up to {run.as_of}",
+                f"{engine.count(EVENTS):,} events loaded",
+                "name a later day with --date",
+            )
+        )
+    engine.create_table(OUTPUT_TABLE, compile_rules(project.rules))
+    unmapped = engine.rows(f"select count(*) as n from {OUTPUT_TABLE} where rule_number is null")
+    copies = engine.count(EVENTS) - touchpoints
+    return (
+        f"{touchpoints:,} touchpoints up to {run.as_of}, {copies:,} copies or later, "
+        f"{unmapped[0]['n']:,} without a stage"
+    )
+
+
+def _journeys(run: Run) -> str:
+    counts = _run_models(run, "intermediate")
+    return f"{counts['int_journeys']:,} journeys of {counts['int_journey_touchpoints']:,} touchpoints"
+
+
+def _marts(run: Run) -> str:
+    counts = _run_models(run, "marts")
+    return f"{len(counts)} marts, {sum(counts.values()):,} rows"
+
+
+def _run_models(run: Run, layer: str) -> dict[str, int]:
+    return {
+        name: run.engine.run_model(model, run.parameters)
+        for name, model in models().items()
+        if model.layer == layer
+    }
+
+
+def _check_marts(run: Run) -> str:
+    from journey_analytics.quality.gates import contract_suite, run_gate
+    from journey_analytics.quality.sql_checks import run_key_checks, run_sql_checks
+
+    published = [contracts()[name] for name in marts()]
+    suites = {contract.table: contract_suite(contract) for contract in published}
+    return _passed(
+        run,
+        [
+            *run_gate(run.engine, "marts", suites),
+            *run_key_checks(run.engine, "marts", published),
+            *run_sql_checks(run.engine, "marts"),
+        ],
+    )
+
+
+def _passed(run: Run, results: list[CheckResult]) -> str:
+    gate = results[0].gate
+    run.results = [result for result in run.results if result.gate != gate] + results
+    stop_if_failed(results)
+    warned = sum(result.status == "failed" for result in results)
+    return f"{len(results) - warned} checks passed" + (f", {warned} warned" if warned else "")
+
+
+def _publish(run: Run) -> str:
+    folder = run.project.marts_folder
+    about = {
+        "project": run.project.settings.project,
+        "timezone": run.project.settings.timezone,
+        "as_of": run.as_of_day.isoformat(),
+        "version": __version__,
+        "config_sha256": run.project.config_sha256,
+        "models_sha256": _models_sha256(),
+        "quarantined": run.engine.count(QUARANTINE),
+        "stages_not_observed": [
+            stage
+            for stage in run.project.stage_model.names
+            if stage not in run.project.observed_stages
+        ],
+        "conversion_stage": run.project.settings.conversion.stage,
+        "warnings": [f"{r.table}: {r.check}: {r.sample}" for r in run.warnings],
+        "inputs": [
+            {"source": source, "input": name, "file": file.path.name, "sha256": file.sha256}
+            for source, groups in run.inputs.items()
+            for name, files in groups.items()
+            for file in files
+        ],
+    }
+    snapshot = write_snapshot(run.engine, folder, run.run_id, about)
+    move_pointer(folder, run.run_id)
+    remove_old_snapshots(folder, run.project.settings.marts.keep)
+    return str(snapshot)
+
+
+def _report(run: Run) -> str:
+    from journey_analytics.reports.dropoff import write_report
+
+    return str(write_report(run.project))
+
+
+STEPS: tuple[Step, ...] = (
+    Step("load", "read the sources into typed events", _load),
+    Step("check_raw", "gate: is the batch fit to use", _check_raw),
+    Step("stage", "remove copies, give each touchpoint its stage", _stage),
+    Step("journeys", "cut sessions and journeys, find the stages reached", _journeys),
+    Step("marts", "compute the marts", _marts),
+    Step("check_marts", "gate: do the numbers hold together", _check_marts),
+    Step("publish", "write the snapshot, move the pointer", _publish),
+    Step("report", "write the report from the published marts", _report),
+)
+
+
+def _run_id(
+    project: Project, inputs: dict[str, dict[str, list[InputFile]]], as_of: date | None
+) -> str:
+    """A name made from everything that decides the marts, so that the same gives the same."""
+    parts = {
+        "inputs": {
+            source: {name: sorted(file.sha256 for file in files) for name, files in groups.items()}
+            for source, groups in inputs.items()
+        },
+        "config": project.config_sha256,
+        "as_of": as_of,
+        "version": __version__,
+        "models": _models_sha256(),
+    }
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _models_sha256() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(sql_folder().rglob("*")):
+        if path.suffix in (".sql", ".yml"):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _remove_database(path: Path) -> None:
+    for file in (path, path.with_name(path.name + ".wal")):
+        file.unlink(missing_ok=True)

@@ -1,0 +1,196 @@
+"""Source mappings: how the files of one source become events. One YAML file per source.
+
+Belongs here: the mapping's keys, and the checks of its SQL expressions that need no data.
+Does not belong here: reading the files (reader.py) or typing the rows (load.py).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from zoneinfo import available_timezones
+
+import sqlglot
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from journey_analytics.errors import ConfigError, Problem, advise
+from journey_analytics.touchpoints import MAPPED_COLUMNS, PROPERTY_PREFIX
+from journey_analytics.yaml_file import KeyPath, YamlFile
+
+_PROPERTY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SINGLE_INPUT = "rows"
+
+
+class SourceMapping(BaseModel):
+    """One source: its files, how to read them, and one SQL expression per event column."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name of the source.")
+    format: Literal["csv", "parquet"] = Field(description="How the files are written.")
+    files: str | dict[str, str] = Field(
+        description="A path or pattern inside the project, or several with the name of each."
+    )
+    delimiter: str = Field(",", min_length=1, max_length=1, description="Between CSV fields.")
+    timezone: str = Field("UTC", description="Zone of times that carry none.")
+    query: str | None = Field(
+        None, description="One SELECT over the named files; they are taken as they are without."
+    )
+    key: tuple[str, ...] = Field(
+        (), description="Columns that tell one event from another, when there is no event_id."
+    )
+    columns: dict[str, str] = Field(description="Event column: SQL expression over the rows.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_is_known(cls, name: str) -> str:
+        if name not in available_timezones():
+            message = f"unknown time zone {name!r}"
+            raise ValueError(message)
+        return name
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Name to pattern; a mapping with one unnamed pattern calls it `rows`."""
+        return {_SINGLE_INPUT: self.files} if isinstance(self.files, str) else dict(self.files)
+
+    @property
+    def statement(self) -> str:
+        """The SELECT over the inputs that gives the rows to be mapped."""
+        return self.query or f"select * from {next(iter(self.inputs))}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A mapping and the file it stands in, for complaints that only the data can bring up."""
+
+    mapping: SourceMapping
+    file: YamlFile
+
+    @property
+    def name(self) -> str:
+        """The source's name."""
+        return self.mapping.source
+
+    def problem(self, what: str, path: KeyPath, do: str) -> Problem:
+        """A problem at a place of the mapping file."""
+        return self.file.problem(what, path, do, value=True)
+
+
+def read_mapping(path: Path) -> Source:
+    """The mapping in `path`, with its SQL checked as far as that goes without data.
+
+    Raises:
+        ConfigError: every problem of the file together, each at its line and column.
+    """
+    file = YamlFile(path)
+    mapping = file.validate(SourceMapping)
+    problems: list[Problem] = []
+    for name, expression in mapping.columns.items():
+        place: KeyPath = ("columns", name)
+        if not _is_target(name):
+            known = [*MAPPED_COLUMNS, "properties.<name>"]
+            problems.append(
+                file.problem(f"unknown event column {name!r}", place, advise(name, known, "column"))
+            )
+        fault = _expression_fault(expression)
+        if fault:
+            problems.append(
+                file.problem(
+                    f"{name}: {fault}",
+                    place,
+                    "write one SQL expression over the columns of the rows",
+                    value=True,
+                )
+            )
+    problems.extend(_missing_targets(file, mapping))
+    if mapping.query is None and len(mapping.inputs) > 1:
+        problems.append(
+            file.problem("several files need a 'query'", ("files",), "write a SELECT that joins them")
+        )
+    if mapping.query is not None:
+        fault = _query_fault(mapping.query, list(mapping.inputs))
+        if fault:
+            problems.append(file.problem(fault[0], ("query",), fault[1], value=True))
+    if problems:
+        raise ConfigError(problems)
+    return Source(mapping, file)
+
+
+def _is_target(name: str) -> bool:
+    if name.startswith(PROPERTY_PREFIX):
+        return _PROPERTY_NAME.fullmatch(name.removeprefix(PROPERTY_PREFIX)) is not None
+    return name in MAPPED_COLUMNS
+
+
+def _missing_targets(file: YamlFile, mapping: SourceMapping) -> list[Problem]:
+    columns = mapping.columns
+    problems = [
+        file.problem(f"columns.{name} is missing", ("columns",), f"say where {name} comes from")
+        for name in ("occurred_at", "event_name")
+        if name not in columns
+    ]
+    if "customer_ref" not in columns and "anonymous_ref" not in columns:
+        problems.append(
+            file.problem(
+                "neither customer_ref nor anonymous_ref is mapped",
+                ("columns",),
+                "say which column holds the customer's id",
+            )
+        )
+    if "event_id" not in columns and not mapping.key:
+        problems.append(
+            file.problem(
+                "events cannot be told apart: there is no event_id and no key",
+                ("columns",),
+                "map event_id, or list the columns that are unique together under 'key'",
+            )
+        )
+    return problems
+
+
+def _expression_fault(text: str) -> str | None:
+    """Why `text` is not one scalar expression, or None."""
+    try:
+        tree = sqlglot.parse_one(f"select {text}", read="duckdb")
+    except SqlglotError as cause:
+        return f"{text!r} is not an SQL expression ({str(cause).splitlines()[0]})"
+    if not isinstance(tree, exp.Select) or len(tree.expressions) != 1:
+        return f"{text!r} is more than one expression"
+    if any(tree.args.get(part) for part in ("from_", "from", "where", "group", "order", "limit")):
+        return f"{text!r} is a query, not an expression"
+    body = tree.expressions[0]
+    if isinstance(body, exp.Alias | exp.Star):
+        return f"{text!r} is not one value"
+    for kind, name in (
+        (exp.Query, "a subquery"),
+        (exp.Table, "a table"),
+        (exp.Window, "a window"),
+        (exp.AggFunc, "an aggregate"),
+    ):
+        if body.find(kind):
+            return f"{text!r} holds {name}"
+    return None
+
+
+def _query_fault(text: str, inputs: list[str]) -> tuple[str, str] | None:
+    """Why `text` is not one SELECT over the inputs, and what to do; or None."""
+    advice = f"write a single SELECT over: {', '.join(inputs)}"
+    try:
+        trees = sqlglot.parse(text, read="duckdb")
+    except SqlglotError as cause:
+        return f"the query is not SQL: {str(cause).splitlines()[0]}", advice
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query):
+        return "the query is not one SELECT", advice
+    tree = trees[0]
+    names = {cte.alias for cte in tree.find_all(exp.CTE)} | set(inputs)
+    for table in tree.find_all(exp.Table):
+        if not isinstance(table.this, exp.Identifier) or table.db:
+            return f"the query reads {table.sql('duckdb')!r}, which is not one of its files", advice
+        if table.name not in names:
+            return f"the query reads {table.name!r}", advise(table.name, inputs, "file")
+    return None

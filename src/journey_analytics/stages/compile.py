@@ -1,0 +1,264 @@
+"""Stage rules to SQL: one statement over stg_touchpoints, in the portable subset, built as a syntax tree.
+
+The statement gives each touchpoint the number of the first rule that takes it (null: unmapped). Its CTEs:
+
+    matched     for every condition that a context asks about: does this touchpoint meet it
+    histories   for every context: the time of the earlier touchpoint it speaks of, by one window each
+    final       one case expression over the rules, in order
+
+Belongs here: what a rule means in SQL. Does not belong here: running it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlglot import exp
+
+from journey_analytics.durations import microseconds
+from journey_analytics.stages.rules import (
+    Comparison,
+    Condition,
+    Earlier,
+    Group,
+    Occurrence,
+    StageRule,
+)
+from journey_analytics.touchpoints import PROPERTY_PREFIX, RULE_COLUMNS
+
+TOUCHPOINTS = "stg_touchpoints"
+OUTPUT_TABLE = "int_touchpoint_rules"
+
+_KEYS = ("source", "event_id", "customer_id", "occurred_us")
+_HEADER = f"""\
+-- {OUTPUT_TABLE}: the number of the first stage rule that takes each touchpoint. Made from stages.yaml.
+-- Grain:  one row per source, event_id; rule_number is null when no rule takes it.
+-- Reads:  {TOUCHPOINTS}.
+"""
+
+
+def compile_rules(rules: Sequence[StageRule]) -> str:
+    """The SQL text that numbers every touchpoint with the first rule that takes it.
+
+    Args:
+        rules: in order of precedence; rule_number counts them from 1.
+
+    Returns:
+        One SELECT with columns source, event_id (text) and rule_number (BIGINT, null when unmapped), the
+        same text for DuckDB and Spark.
+    """
+    return _Compiler(rules).statement()
+
+
+def condition_sql(condition: Condition) -> exp.Expression:
+    """The condition as a boolean expression over the touchpoint's own columns; null counts as not met."""
+    if isinstance(condition, Comparison):
+        return _comparison(condition)
+    parts = [condition_sql(part) for part in condition.parts]
+    if condition.kind == "not":
+        return exp.not_(exp.paren(exp.func("coalesce", parts[0], exp.false())))
+    combined = exp.and_(*parts) if condition.kind == "all" else exp.or_(*parts)
+    return exp.paren(combined)
+
+
+def _comparison(test: Comparison) -> exp.Expression:
+    column = _column(test)
+    values = [_literal(value) for value in _as_list(test.value)]
+    match test.operator:
+        case "equals":
+            return exp.EQ(this=column, expression=values[0])
+        case "in":
+            return exp.In(this=column, expressions=values)
+        case "not":
+            missing = exp.Is(this=column.copy(), expression=exp.null())
+            return exp.paren(exp.or_(missing, exp.not_(exp.In(this=column, expressions=values))))
+        case "gt":
+            return exp.GT(this=column, expression=values[0])
+        case "gte":
+            return exp.GTE(this=column, expression=values[0])
+        case "lt":
+            return exp.LT(this=column, expression=values[0])
+        case "lte":
+            return exp.LTE(this=column, expression=values[0])
+        case "contains":
+            return _like(column, f"%{_escaped(test.value)}%")
+        case "starts_with":
+            return _like(column, f"{_escaped(test.value)}%")
+        case "matches":
+            return exp.Anonymous(this="rlike", expressions=[column, values[0]])
+        case "exists":
+            missing = exp.Is(this=column, expression=exp.null())
+            return exp.not_(missing) if test.value else missing
+
+
+def _column(test: Comparison) -> exp.Expression:
+    if test.column in RULE_COLUMNS:
+        return exp.column(test.column)
+    name = test.column.removeprefix(PROPERTY_PREFIX)
+    text = exp.Anonymous(
+        this="get_json_object",
+        expressions=[exp.column("properties"), exp.Literal.string(f"$.{name}")],
+    )
+    if any(isinstance(value, int | float) for value in _as_list(test.value)) and (
+        test.operator != "exists"
+    ):
+        return exp.TryCast(this=text, to=exp.DataType.build("double"))
+    return text
+
+
+def _like(column: exp.Expression, pattern: str) -> exp.Expression:
+    like = exp.Like(this=column, expression=exp.Literal.string(pattern))
+    return exp.Escape(this=like, expression=exp.Literal.string("!"))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+def _literal(value: object) -> exp.Expression:
+    if isinstance(value, bool):
+        return exp.true() if value else exp.false()
+    if isinstance(value, int | float):
+        return exp.Literal.number(value)
+    return exp.Literal.string(str(value))
+
+
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+class _Compiler:
+    """Collects the flags and windows the rules need, each once, then writes the statement."""
+
+    def __init__(self, rules: Sequence[StageRule]) -> None:
+        self.rules = rules
+        self.flags: dict[str, str] = {}
+        self.windows: dict[str, tuple[str, exp.Expression]] = {}
+
+    def statement(self) -> str:
+        branches = [
+            (self.taken_by(rule), exp.Literal.number(number))
+            for number, rule in enumerate(self.rules, start=1)
+        ]
+        case = exp.Case()
+        for taken, number in branches:
+            case = case.when(taken, number, copy=False)
+        number = exp.cast(case, "bigint").as_("rule_number")
+        matched = exp.select(*_KEYS, *sorted(self.columns_read())).from_(TOUCHPOINTS)
+        for condition, name in self.flags.items():
+            flag = exp.Case().when(exp.maybe_parse(condition), exp.Literal.number(1))
+            matched = matched.select(flag.else_(exp.Literal.number(0)).as_(name), copy=False)
+        passed_on = [*_KEYS, *sorted(self.columns_read())]
+        histories = exp.select(*passed_on).from_("matched")
+        for name, window in self.windows.values():
+            histories = histories.select(window.as_(name), copy=False)
+        final = exp.select("source", "event_id", number).from_("histories")
+        statement = (
+            exp.select("*")
+            .from_("final")
+            .with_("matched", as_=matched)
+            .with_("histories", as_=histories)
+            .with_("final", as_=final)
+        )
+        return _HEADER + statement.sql("duckdb", pretty=True, normalize_functions="lower") + "\n"
+
+    def taken_by(self, rule: StageRule) -> exp.Expression:
+        """Whether the rule takes the touchpoint, read in the CTE `final`."""
+        parts = [condition_sql(rule.when)]
+        parts.extend(self.earlier_holds(earlier) for earlier in rule.earlier)
+        if rule.occurrence is not None:
+            parts.append(self.occurrence_holds(rule.when, rule.occurrence))
+        return exp.and_(*parts) if len(parts) > 1 else parts[0]
+
+    def earlier_holds(self, earlier: Earlier) -> exp.Expression:
+        flag = self.flag(self.kind_of(earlier))
+        last = self.window(
+            f"last {flag}",
+            lambda: _over(
+                exp.Max(
+                    this=exp.Case().when(
+                        exp.column(flag).eq(exp.Literal.number(1)), exp.column("occurred_us")
+                    )
+                ),
+                partition=[exp.column("customer_id")],
+                preceding_rows=True,
+            ),
+        )
+        found: exp.Expression = exp.not_(exp.column(last).is_(exp.null()))
+        if earlier.within is not None:
+            found = exp.paren(exp.and_(found, _not_longer_ago(last, microseconds(earlier.within))))
+        return found if earlier.is_wanted else exp.not_(exp.paren(found))
+
+    def kind_of(self, earlier: Earlier) -> exp.Expression:
+        """What the earlier touchpoint must be, by its own columns."""
+        if earlier.when is not None:
+            return condition_sql(earlier.when)
+        return self.stage_without_context(str(earlier.stage))
+
+    def stage_without_context(self, stage: str) -> exp.Expression:
+        """Whether the first rule without a context that takes the touchpoint gives `stage`."""
+        case = exp.Case()
+        for rule in self.rules:
+            if not rule.has_context:
+                gives = exp.true() if rule.stage == stage else exp.false()
+                case = case.when(condition_sql(rule.when), gives, copy=False)
+        return case.else_(exp.false(), copy=False)
+
+    def occurrence_holds(self, when: Condition, occurrence: Occurrence) -> exp.Expression:
+        flag = self.flag(condition_sql(when))
+        back = exp.Literal.number(occurrence.at_least - 1)
+        nth = self.window(
+            f"{occurrence.at_least} {flag}",
+            lambda: _over(
+                exp.Lag(this=exp.column("occurred_us"), offset=back),
+                partition=[exp.column("customer_id"), exp.column(flag)],
+            ),
+        )
+        found: exp.Expression = exp.not_(exp.column(nth).is_(exp.null()))
+        if occurrence.within is not None:
+            found = exp.and_(found, _not_longer_ago(nth, microseconds(occurrence.within)))
+        return found
+
+    def flag(self, condition: exp.Expression) -> str:
+        """The column of `matched` that is 1 where the condition holds, made once per condition."""
+        return self.flags.setdefault(condition.sql(), f"is_kind_{len(self.flags) + 1}")
+
+    def window(self, key: str, make: Callable[[], exp.Expression]) -> str:
+        """The column of `histories` that holds the window, made once per key."""
+        if key not in self.windows:
+            self.windows[key] = (f"earlier_us_{len(self.windows) + 1}", make())
+        return self.windows[key][0]
+
+    def columns_read(self) -> set[str]:
+        """The touchpoint columns the rules ask about, besides the keys every CTE carries."""
+        names: set[str] = set()
+        for rule in self.rules:
+            for column in condition_sql(rule.when).find_all(exp.Column):
+                names.add(column.name)
+        return names - set(_KEYS)
+
+
+def _not_longer_ago(column: str, duration_us: int) -> exp.Expression:
+    gap = exp.Sub(this=exp.column("occurred_us"), expression=exp.column(column))
+    return exp.LTE(this=gap, expression=exp.Literal.number(duration_us))
+
+
+def _over(
+    function: exp.Expression,
+    partition: list[exp.Expression],
+    *,
+    preceding_rows: bool = False,
+) -> exp.Window:
+    """The function over a customer's history in the total order of events."""
+    order = exp.Order(
+        expressions=[
+            exp.Ordered(this=exp.column(name), desc=False, nulls_first=True)
+            for name in ("occurred_us", "source", "event_id")
+        ]
+    )
+    spec = None
+    if preceding_rows:
+        spec = exp.WindowSpec(
+            kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="1", end_side="PRECEDING"
+        )
+    return exp.Window(this=function, partition_by=partition, order=order, spec=spec)

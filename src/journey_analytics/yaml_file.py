@@ -1,0 +1,146 @@
+"""Reads a YAML file so that every later complaint can point at a line and a column.
+
+Belongs here: parsing, positions, and turning pydantic's findings into problems with places and closest names.
+Does not belong here: what any particular file means.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError
+
+from journey_analytics.errors import ConfigError, JourneyError, Place, Problem, advise
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+KeyPath = tuple[str | int, ...]
+
+
+class YamlFile:
+    """A parsed YAML file: its content, and the place of every key in it.
+
+    Args:
+        path: the file.
+        error: the error class its problems are raised as.
+    """
+
+    def __init__(self, path: Path, error: type[JourneyError] = ConfigError) -> None:
+        self.path = path
+        self.error = error
+        self.content: CommentedMap = self._parse()
+
+    def _parse(self) -> CommentedMap:
+        try:
+            text = self.path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            raise self.error(
+                Problem("the file does not exist", str(self.path), "create it, or correct the name")
+            ) from None
+        except (OSError, UnicodeDecodeError) as cause:
+            raise self.error(
+                Problem(f"the file cannot be read: {cause}", str(self.path), "make it UTF-8 text")
+            ) from cause
+        try:
+            content = YAML(typ="rt").load(text)
+        except MarkedYAMLError as cause:
+            mark = cause.problem_mark or cause.context_mark
+            place = Place(self.path, mark.line + 1, mark.column + 1) if mark else Place(self.path)
+            what = f"this is not valid YAML: {cause.problem or cause.context}"
+            raise self.error(
+                Problem(what, str(place), "correct the text at this place")
+            ) from cause
+        if not isinstance(content, CommentedMap):
+            raise self.error(
+                Problem(
+                    "the file is empty" if content is None else "the file is not a list of keys",
+                    str(Place(self.path, 1, 1)),
+                    "write 'key: value' lines; `journey --help` names an example project",
+                )
+            )
+        return content
+
+    def place(self, path: KeyPath, *, value: bool = False) -> Place:
+        """Where the key at `path` stands (its value, with `value`); its nearest parent when it is missing."""
+        node: Any = self.content
+        found = Place(self.path, 1, 1)
+        for part in path:
+            try:
+                if isinstance(node, CommentedMap):
+                    line, column = node.lc.value(part) if value else node.lc.key(part)
+                elif isinstance(node, CommentedSeq) and isinstance(part, int):
+                    line, column = node.lc.item(part)
+                else:
+                    break
+                node = node[part]
+            except (KeyError, IndexError, TypeError, AttributeError):
+                break
+            found = Place(self.path, line + 1, column + 1)
+        return found
+
+    def problem(self, what: str, path: KeyPath, do: str, *, value: bool = False) -> Problem:
+        """A problem at the key (or value) at `path`."""
+        return Problem(what, str(self.place(path, value=value)), do)
+
+    def validate(self, model: type[ModelT]) -> ModelT:
+        """The content as `model`.
+
+        Raises:
+            JourneyError: of the class given; every problem of the file together, in file order.
+        """
+        try:
+            return model.model_validate(plain(self.content))
+        except ValidationError as cause:
+            problems = [self._from_pydantic(model, error) for error in cause.errors()]
+            raise self.error(problems) from None
+
+    def _from_pydantic(self, model: type[BaseModel], error: Mapping[str, Any]) -> Problem:
+        path: KeyPath = tuple(part for part in error["loc"])
+        name = str(path[-1]) if path else ""
+        if error["type"] == "extra_forbidden":
+            return self.problem(
+                f"unknown key {name!r}", path, advise(name, _fields_at(model, path[:-1]), "key")
+            )
+        if error["type"] == "missing":
+            return self.problem(f"key {name!r} is missing", path, f"add {name!r} here")
+        what = str(error["msg"]).removeprefix("Value error, ")
+        return self.problem(f"{name}: {what}", path, "correct the value", value=True)
+
+
+def plain(node: Any) -> Any:
+    """The YAML content as plain dicts, lists and scalars."""
+    if isinstance(node, Mapping):
+        return {str(key): plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [plain(value) for value in node]
+    return node
+
+
+def _fields_at(model: type[BaseModel], path: KeyPath) -> list[str]:
+    """The keys allowed in the model found by walking `path` down from `model`."""
+    current: type[BaseModel] | None = model
+    for part in path:
+        if current is None:
+            return []
+        if isinstance(part, int):
+            continue
+        field = current.model_fields.get(part)
+        current = _model_in(field.annotation) if field else None
+    return list(current.model_fields) if current else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The pydantic model inside an annotation such as `Restart | None` or `tuple[Stage, ...]`."""
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return annotation if issubclass(annotation, BaseModel) else None
+    for argument in typing.get_args(annotation):
+        found = _model_in(argument)
+        if found is not None:
+            return found
+    return None
