@@ -13,14 +13,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-# before the import: no usage data, quiet, and time enough for a small machine
+# before the import: no usage data, and time enough for a small machine
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "60")
 
 import duckdb
-from prefect import flow, task
+from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from rich.console import Console
@@ -30,7 +30,7 @@ from journey_analytics.marts import current
 from journey_analytics.project import read_project
 from journey_analytics.reports.findings import find
 from journey_analytics.reports.terminal import markdown_summary, print_summary
-from journey_analytics.run import STEPS, Run, Step, is_up_to_date, start
+from journey_analytics.run import Run, Step, start, steps_to_do
 
 _RETRIES = 2
 _RETRY_DELAY_SECONDS = 10
@@ -38,13 +38,8 @@ _RETRY_DELAY_SECONDS = 10
 
 def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
     """Whether trying again can help: the disk or the network was away, not: the data is wrong."""
-    try:
-        state.result()
-    except (OSError, duckdb.IOException):
-        return True
-    except Exception:
-        return False
-    return False
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, OSError | duckdb.IOException)
 
 
 def _task(step: Step) -> Any:
@@ -58,7 +53,9 @@ def _task(step: Step) -> Any:
         persist_result=False,
     )
     def work(run: Run) -> str:
-        return step.work(run)
+        detail = step.work(run)
+        get_run_logger().info("%s: %s", step.does, detail)
+        return detail
 
     return work
 
@@ -77,9 +74,8 @@ def nightly(project: Path, day: date | None = None, *, force: bool = False) -> s
     """
     read = read_project(project)
     with start(read, now=datetime.now(UTC), as_of=day) as run:
-        if force or not is_up_to_date(run):
-            for step in STEPS:
-                _task(step)(run)
+        for step in steps_to_do(run, force=force):
+            _task(step)(run)
     snapshot = current(read.marts_folder)
     create_markdown_artifact(
         markdown_summary(find(snapshot)),

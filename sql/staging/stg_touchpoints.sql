@@ -66,10 +66,7 @@ final as (
         customer_ref,
         anonymous_ref,
         -- the prefix keeps a cookie from being taken for a customer who happens to have that id
-        case
-            when customer_ref is not null then customer_ref
-            else concat('anonymous:', anonymous_ref)
-        end as customer_id,
+        coalesce(customer_ref, concat('anonymous:', anonymous_ref)) as customer_id,
         session_ref,
         event_name,
         channel,

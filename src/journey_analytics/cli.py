@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -45,6 +46,12 @@ app = App(
 marts_app = App(name="marts", help="What is published: list the marts, describe one.")
 app.command(marts_app)
 
+
+def _examples(*lines: str) -> str:
+    """The end of a command's help: what a person would type."""
+    return "\n\n".join(("Examples:", *(f"    {line}" for line in lines)))
+
+
 Project = Annotated[
     Path, Parameter(name=["--project", "-p"], help="Project folder, the one with journey.yaml.")
 ]
@@ -56,7 +63,11 @@ _SAMPLE = "complete_journey"
 _EXIT_WARNED = 1
 
 
-@app.command
+@app.command(
+    help_epilogue=_examples(
+        "journey run -p data/complete_journey", "journey run -p shop --date 2026-05-01 --strict"
+    )
+)
 def run(
     *,
     project: Project = Path(),
@@ -64,21 +75,11 @@ def run(
         date | None,
         Parameter(name="--date", help="Report as of the end of this day; by default the last event's."),
     ] = None,
-    force: Annotated[
-        bool, Parameter(negative="", help="Run although the marts are up to date.")
-    ] = False,
-    strict: Annotated[
-        bool, Parameter(negative="", help="End with exit code 1 when a check warned.")
-    ] = False,
+    force: Annotated[bool, Parameter(negative="", help="Run although the marts are up to date.")] = False,
+    strict: Annotated[bool, Parameter(negative="", help="End with exit code 1 when a check warned.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Load the sources, infer the journeys, check, and publish the marts.
-
-    Examples
-    --------
-        journey run -p data/complete_journey
-        journey run -p shop --date 2026-05-01 --strict
-    """
+    """Load the sources, infer the journeys, check, and publish the marts."""
     outcome = _run(project, day, force=force)
     if as_json:
         _print_json(outcome)
@@ -87,19 +88,13 @@ def run(
     return _EXIT_WARNED if strict and outcome["warnings"] else EXIT_DONE
 
 
-@app.command
+@app.command(help_epilogue=_examples("journey demo", "journey demo /tmp/grocer"))
 def demo(
     folder: Annotated[
         Path, Parameter(help="Where to put the sample project; an existing one is run again.")
     ] = Path("journey-demo"),
 ) -> int:
-    """Copy the sample project (a year of grocery baskets and mailings) and run it.
-
-    Examples
-    --------
-        journey demo
-        journey demo /tmp/grocer
-    """
+    """Copy the sample project (a year of grocery baskets and mailings) and run it."""
     if not folder.exists():
         shutil.copytree(_sample(), folder, ignore=shutil.ignore_patterns("marts", "reports", "work.*"))
     _run(folder, None, force=False)
@@ -107,7 +102,12 @@ def demo(
     return EXIT_DONE
 
 
-@app.command
+@app.command(
+    help_epilogue=_examples(
+        'journey query -p shop "select stage, channel, drop_off_rate from mart_stage_dropoff"',
+        'journey query -p shop --csv "from mart_journeys limit 5"',
+    )
+)
 def query(
     sql: Annotated[str, Parameter(help="One SELECT over the marts.")],
     *,
@@ -116,14 +116,7 @@ def query(
     as_csv: Annotated[bool, Parameter(name="--csv", negative="", help="Print CSV.")] = False,
     timeout: Annotated[float, Parameter(help="Seconds after which the query is stopped.")] = 60.0,
 ) -> int:
-    """Ask the published marts a question in SQL. The marts cannot be changed through it.
-
-    Examples
-    --------
-        journey query -p data/complete_journey "select stage, drop_off_rate from mart_stage_dropoff
-            where channel_role = 'all'"
-        journey query -p shop --json "from mart_journeys limit 5"
-    """
+    """Ask the published marts a question in SQL. The marts cannot be changed through it."""
     from journey_analytics import query as queries
     from journey_analytics.reports.export import as_csv_text, as_json_text
 
@@ -143,14 +136,9 @@ def query(
     return EXIT_DONE
 
 
-@marts_app.command(name="list")
+@marts_app.command(name="list", help_epilogue=_examples("journey marts list -p data/complete_journey"))
 def marts_list(*, project: Project = Path(), as_json: AsJson = False) -> int:
-    """The published marts with their grain and rows.
-
-    Examples
-    --------
-        journey marts list -p data/complete_journey
-    """
+    """The published marts with their grain and rows."""
     from journey_analytics.contracts import contracts
 
     snapshot = _snapshot(project)
@@ -159,9 +147,7 @@ def marts_list(*, project: Project = Path(), as_json: AsJson = False) -> int:
         for name, count in snapshot.marts.items()
     ]
     if as_json:
-        _print_json(
-            {"run_id": snapshot.run_id, "folder": str(snapshot.folder), "marts": rows}
-        )
+        _print_json({"run_id": snapshot.run_id, "folder": str(snapshot.folder), "marts": rows})
         return EXIT_DONE
     table = Table("mart", Column("rows", justify="right"), "grain")
     for row in rows:
@@ -171,19 +157,17 @@ def marts_list(*, project: Project = Path(), as_json: AsJson = False) -> int:
     return EXIT_DONE
 
 
-@marts_app.command(name="describe")
+@marts_app.command(
+    name="describe",
+    help_epilogue=_examples("journey marts describe mart_stage_dropoff -p data/complete_journey"),
+)
 def marts_describe(
     mart: Annotated[str, Parameter(help="Name of the mart.")],
     *,
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> int:
-    """A mart's grain, key, freshness and columns, with types, units and meaning.
-
-    Examples
-    --------
-        journey marts describe mart_stage_dropoff -p data/complete_journey
-    """
+    """A mart's grain, key, freshness and columns, with types, units and meaning."""
     from journey_analytics.contracts import contract
 
     snapshot = _snapshot(project)
@@ -209,24 +193,24 @@ def _run(folder: Path, day: date | None, *, force: bool) -> dict[str, Any]:
     """Run a project with its progress on stderr, and say what came out."""
     from journey_analytics.marts import current
     from journey_analytics.project import read_project
-    from journey_analytics.run import STEPS, is_up_to_date, start
+    from journey_analytics.run import STEPS, start, steps_to_do
 
     read = read_project(folder)
     begun = perf_counter()
     with start(read, now=datetime.now(UTC), as_of=day) as started:
-        fresh = is_up_to_date(started) and not force
-        if fresh:
-            _messages.print("nothing to do: the marts are up to date (--force runs anyway)")
-        else:
-            for number, step in enumerate(STEPS, start=1):
-                _timed(f"[{number}/{len(STEPS)}] {step.does}", lambda step=step: step.work(started))
+        steps = steps_to_do(started, force=force)
+        if steps != STEPS:
+            _messages.print("the marts are up to date (--force computes them again)")
+        for number, step in enumerate(steps, start=1):
+            with _timed(f"[{number}/{len(steps)}] {step.does}") as say:
+                say(step.work(started))
         for warning in started.warnings:
             _messages.print(f"warning: {warning.table}: {warning.check}: {warning.sample}")
     snapshot = current(read.marts_folder)
     return {
         "run_id": snapshot.run_id,
         "as_of": snapshot.manifest["as_of"],
-        "was_up_to_date": fresh,
+        "was_up_to_date": steps != STEPS,
         "seconds": round(perf_counter() - begun, 2),
         "marts": snapshot.marts,
         "folder": str(snapshot.folder),
@@ -235,11 +219,15 @@ def _run(folder: Path, day: date | None, *, force: bool) -> dict[str, Any]:
     }
 
 
-def _timed(label: str, work: Callable[[], str]) -> None:
+@contextmanager
+def _timed(label: str) -> Iterator[Callable[[str], None]]:
+    """Show that a step is under way; the block says what came out of it."""
     begun = perf_counter()
+    said: list[str] = []
     with _messages.status(label):
-        detail = work()
-    _messages.print(f"{label}: {detail} ({perf_counter() - begun:.1f} s)", highlight=False, soft_wrap=True)
+        yield said.append
+    seconds = perf_counter() - begun
+    _messages.print(f"{label}: {said[0]} ({seconds:.1f} s)", highlight=False, soft_wrap=True)
 
 
 def _print_summary(folder: Path) -> None:

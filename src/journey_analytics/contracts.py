@@ -79,7 +79,6 @@ def contract(table: str) -> Contract:
 def _read(file: YamlFile, shared: dict[str, Any]) -> Contract:
     content = plain(file.content)
     columns = [
-        {"name": name, **shared.get(name, {}), **overrides}
-        for name, overrides in content["columns"].items()
+        {"name": name, **shared.get(name, {}), **overrides} for name, overrides in content["columns"].items()
     ]
     return Contract.model_validate({**content, "columns": columns})

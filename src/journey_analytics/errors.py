@@ -57,9 +57,7 @@ class JourneyError(Exception):
     exit_code: ClassVar[int] = EXIT_USAGE
 
     def __init__(self, problems: Problem | Sequence[Problem]) -> None:
-        self.problems: tuple[Problem, ...] = (
-            (problems,) if isinstance(problems, Problem) else tuple(problems)
-        )
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__(self.describe())
 
     def describe(self) -> str:
@@ -115,7 +113,7 @@ class QueryError(JourneyError):
 
 
 class ModelError(JourneyError):
-    """A SQL model failed in the engine: a fault of this product or of the machine, not of the user's files."""
+    """A SQL model failed: a fault of this product or of the machine, not of the user's files."""
 
     exit_code = EXIT_NOT_EVALUATED
 

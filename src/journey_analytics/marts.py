@@ -72,7 +72,11 @@ def current(folder: Path) -> Snapshot:
     pointer = folder / _POINTER
     if not pointer.is_file():
         raise MartError(
-            Problem("no marts have been published yet", str(folder), "run `journey run -p` on the project")
+            Problem(
+                "no marts have been published yet",
+                str(folder),
+                "run `journey run -p` on the project",
+            )
         )
     run_id = pointer.read_text(encoding="utf-8").strip()
     manifest = folder / _SNAPSHOTS / run_id / _MANIFEST
@@ -95,9 +99,7 @@ def is_current(folder: Path, run_id: str) -> bool:
         return False
 
 
-def write_snapshot(
-    engine: DuckDBEngine, folder: Path, run_id: str, about: Mapping[str, Any]
-) -> Path:
+def write_snapshot(engine: DuckDBEngine, folder: Path, run_id: str, about: Mapping[str, Any]) -> Path:
     """Write every mart and the manifest to a new snapshot folder, all of it on disk when this returns.
 
     Args:
@@ -170,9 +172,7 @@ def _write_mart(engine: DuckDBEngine, folder: Path, contract: Contract) -> dict[
     return {"rows": engine.count(contract.table), "files": files}
 
 
-def _parts(
-    engine: DuckDBEngine, folder: Path, contract: Contract
-) -> Iterator[tuple[Path, str]]:
+def _parts(engine: DuckDBEngine, folder: Path, contract: Contract) -> Iterator[tuple[Path, str]]:
     """The files of a mart, each with the condition of its rows."""
     if contract.day is None:
         yield folder / f"{contract.table}.parquet", ""

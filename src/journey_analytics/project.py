@@ -41,9 +41,7 @@ class Restart(_Section):
 
     after: str = Field(description="The journey must have reached this stage or a later one.")
     on: tuple[str, ...] = Field(min_length=1, description="Stages whose touchpoint starts anew.")
-    cool_down: Duration = Field(
-        description="Shortest time since the last touchpoint at or past `after`."
-    )
+    cool_down: Duration = Field(description="Shortest time since the last touchpoint at or past `after`.")
 
 
 class Journey(_Section):
@@ -160,9 +158,7 @@ def read_project(folder: Path) -> Project:
         hint = f"; there is one in: {', '.join(found)}" if found else ""
         raise ConfigError(
             Problem(
-                f"this folder holds no {PROJECT_FILE}"
-                if folder.is_dir()
-                else "this folder does not exist",
+                f"this folder holds no {PROJECT_FILE}" if folder.is_dir() else "this folder does not exist",
                 str(folder),
                 f"name a project folder with -p, for example -p data/complete_journey{hint}",
             )
@@ -214,15 +210,11 @@ def read_project(folder: Path) -> Project:
 
 def _stage_problems(file: YamlFile, settings: Settings, model: StageModel) -> list[Problem]:
     """Stages that journey.yaml names and the stage model does not have."""
-    named: list[tuple[str, tuple[str | int, ...]]] = [
-        (settings.conversion.stage, ("conversion", "stage"))
-    ]
+    named: list[tuple[str, tuple[str | int, ...]]] = [(settings.conversion.stage, ("conversion", "stage"))]
     restart = settings.journey.restart
     if restart is not None:
         named.append((restart.after, ("journey", "restart", "after")))
-        named.extend(
-            (stage, ("journey", "restart", "on", index)) for index, stage in enumerate(restart.on)
-        )
+        named.extend((stage, ("journey", "restart", "on", index)) for index, stage in enumerate(restart.on))
     return [
         file.problem(
             f"unknown stage {stage!r} in stage model {model.name!r}",

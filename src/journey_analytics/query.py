@@ -33,8 +33,7 @@ def open_marts(snapshot: Snapshot) -> Iterator[duckdb.DuckDBPyConnection]:
         for mart in snapshot.marts:
             pattern = snapshot.pattern(mart).replace("'", "''")
             connection.execute(
-                f"create view {mart} as select * from read_parquet('{pattern}', "
-                "hive_partitioning = false)"
+                f"create view {mart} as select * from read_parquet('{pattern}', hive_partitioning = false)"
             )
         folder = str(snapshot.folder.resolve()).replace("'", "''")
         connection.execute(f"set allowed_directories = ['{folder}']")
@@ -45,9 +44,7 @@ def open_marts(snapshot: Snapshot) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def query(
-    snapshot: Snapshot, sql: str, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
-) -> pl.DataFrame:
+def query(snapshot: Snapshot, sql: str, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> pl.DataFrame:
     """The rows of one SELECT over the marts.
 
     Args:

@@ -85,9 +85,7 @@ class Step:
 
 
 @contextmanager
-def start(
-    project: Project, *, now: datetime, as_of: date | None = None
-) -> Iterator[Run]:
+def start(project: Project, *, now: datetime, as_of: date | None = None) -> Iterator[Run]:
     """Lock the project, look at its input files and open a new working database.
 
     Args:
@@ -107,11 +105,6 @@ def start(
         limits = Limits(settings.memory_limit, settings.threads)
         with DuckDBEngine(project.work_database, project.spill_folder, limits) as engine:
             yield Run(project, engine, run_id, inputs, to_us(now), as_of)
-
-
-def is_up_to_date(run: Run) -> bool:
-    """Whether the published marts were made from the same inputs, rules, settings and code."""
-    return is_current(run.project.marts_folder, run.run_id)
 
 
 def _load(run: Run) -> str:
@@ -141,9 +134,7 @@ def _check_raw(run: Run) -> str:
     # imported here, like in _check_marts: it takes seconds, and `journey --help` must not
     from journey_analytics.quality.gates import contract_suite, load_suite, raw_suite, run_gate
 
-    suites = {
-        f"raw_{source.name}": raw_suite(source.mapping.key) for source in run.project.sources
-    }
+    suites = {f"raw_{source.name}": raw_suite(source.mapping.key) for source in run.project.sources}
     suites[LOAD_RESULTS] = load_suite()
     suites[EVENTS] = contract_suite(contracts()[EVENTS])
     return _passed(run, run_gate(run.engine, "raw", suites))
@@ -233,9 +224,7 @@ def _publish(run: Run) -> str:
         "models_sha256": _models_sha256(),
         "quarantined": run.engine.count(QUARANTINE),
         "stages_not_observed": [
-            stage
-            for stage in run.project.stage_model.names
-            if stage not in run.project.observed_stages
+            stage for stage in run.project.stage_model.names if stage not in run.project.observed_stages
         ],
         "conversion_stage": run.project.settings.conversion.stage,
         "warnings": [f"{r.table}: {r.check}: {r.sample}" for r in run.warnings],
@@ -270,9 +259,14 @@ STEPS: tuple[Step, ...] = (
 )
 
 
-def _run_id(
-    project: Project, inputs: dict[str, dict[str, list[InputFile]]], as_of: date | None
-) -> str:
+def steps_to_do(run: Run, *, force: bool) -> tuple[Step, ...]:
+    """All steps; only the report when the marts were made from the same inputs, rules, settings and code."""
+    if not force and is_current(run.project.marts_folder, run.run_id):
+        return STEPS[-1:]
+    return STEPS
+
+
+def _run_id(project: Project, inputs: dict[str, dict[str, list[InputFile]]], as_of: date | None) -> str:
     """A name made from everything that decides the marts, so that the same gives the same."""
     parts = {
         "inputs": {

@@ -53,9 +53,7 @@ class YamlFile:
             mark = cause.problem_mark or cause.context_mark
             place = Place(self.path, mark.line + 1, mark.column + 1) if mark else Place(self.path)
             what = f"this is not valid YAML: {cause.problem or cause.context}"
-            raise self.error(
-                Problem(what, str(place), "correct the text at this place")
-            ) from cause
+            raise self.error(Problem(what, str(place), "correct the text at this place")) from cause
         if not isinstance(content, CommentedMap):
             raise self.error(
                 Problem(

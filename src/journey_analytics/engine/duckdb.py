@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import polars as pl
@@ -65,7 +65,7 @@ class DuckDBEngine:
         for macro in _MACROS:
             self.connection.execute(macro)
 
-    def __enter__(self) -> DuckDBEngine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -107,9 +107,7 @@ class DuckDBEngine:
         finally:
             self.connection.unregister("frame_to_load")
 
-    def create_table(
-        self, table: str, sql: str, parameters: Mapping[str, Any] | None = None
-    ) -> int:
+    def create_table(self, table: str, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
         """Make `table` from a SELECT and return its row count.
 
         Raises:

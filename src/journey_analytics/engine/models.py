@@ -57,9 +57,7 @@ def models() -> dict[str, Model]:
         for layer in LAYERS
         for path in sorted((sql_folder() / layer).glob("*.sql"))
     }
-    order = TopologicalSorter(
-        {name: sorted(model.reads & found.keys()) for name, model in found.items()}
-    )
+    order = TopologicalSorter({name: sorted(model.reads & found.keys()) for name, model in found.items()})
     return {name: found[name] for name in order.static_order()}
 
 

@@ -12,7 +12,7 @@ Belongs here: nothing but the bridge. Does not belong here: expectations (gates.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import duckdb_engine
@@ -99,24 +99,24 @@ class _Connection:
     def close(self) -> None: ...
 
 
-class JourneyDuckDBDialect(duckdb_engine.Dialect):  # type: ignore[misc]
+class JourneyDuckDBDialect(duckdb_engine.Dialect):
     """duckdb-engine's dialect over a lent connection, with reflection that works on DuckDB."""
 
     supports_statement_cache = True
 
-    def connect(self, *_: Any, **options: Any) -> _Connection:
+    def connect(self, *_: Any, **options: Any) -> Any:
         return _Connection(_OPEN[options["database"]])
 
     @classmethod
-    def get_pool_class(cls, url: sa.URL) -> type[Pool]:  # noqa: ARG003 the signature is SQLAlchemy's
+    def get_pool_class(cls, *_: Any) -> type[Pool]:
         return StaticPool
 
     def initialize(self, connection: Any) -> None: ...
 
-    def do_ping(self, dbapi_connection: Any) -> bool:  # noqa: ARG002 the signature is SQLAlchemy's
+    def do_ping(self, *_: Any) -> bool:
         return True
 
-    def get_isolation_level(self, dbapi_connection: Any) -> str:  # noqa: ARG002
+    def get_isolation_level(self, *_: Any) -> Literal["SERIALIZABLE"]:
         return "SERIALIZABLE"
 
     def has_table(self, connection: Any, table_name: str, schema: str | None = None, **_: Any) -> bool:
@@ -131,14 +131,14 @@ class JourneyDuckDBDialect(duckdb_engine.Dialect):  # type: ignore[misc]
         rows = connection.execute(sa.text(sql), {"schema": schema or "main"})
         return [row[0] for row in rows.fetchall()]
 
-    def get_view_names(self, connection: Any, schema: str | None = None, **_: Any) -> list[str]:
+    def get_view_names(
+        self, connection: Any, schema: str | None = None, include: Any = None, **_: Any
+    ) -> list[str]:
         sql = "select view_name from duckdb_views() where schema_name = :schema and not internal"
         rows = connection.execute(sa.text(sql), {"schema": schema or "main"})
         return [row[0] for row in rows.fetchall()]
 
-    def get_columns(
-        self, connection: Any, table_name: str, schema: str | None = None, **_: Any
-    ) -> list[dict[str, Any]]:
+    def get_columns(self, connection: Any, table_name: str, schema: str | None = None, **_: Any) -> Any:
         rows = self._columns(connection, table_name, schema)
         if not rows:
             raise NoSuchTableError(table_name)
@@ -160,7 +160,7 @@ class JourneyDuckDBDialect(duckdb_engine.Dialect):  # type: ignore[misc]
         known = {"table": str(table).strip('"'), "schema": schema or "main"}
         return [tuple(row) for row in connection.execute(sa.text(sql), known).fetchall()]
 
-    def get_pk_constraint(self, *_: Any, **__: Any) -> dict[str, Any]:
+    def get_pk_constraint(self, *_: Any, **__: Any) -> Any:
         return {"constrained_columns": [], "name": None}
 
     def get_foreign_keys(self, *_: Any, **__: Any) -> list[Any]:
@@ -175,7 +175,7 @@ class JourneyDuckDBDialect(duckdb_engine.Dialect):  # type: ignore[misc]
     def get_check_constraints(self, *_: Any, **__: Any) -> list[Any]:
         return []
 
-    def get_table_comment(self, *_: Any, **__: Any) -> dict[str, Any]:
+    def get_table_comment(self, *_: Any, **__: Any) -> Any:
         return {"text": None}
 
 

@@ -24,6 +24,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)
     import great_expectations as gx
     import great_expectations.expectations as gxe
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.expectations.metadata_types import FailureSeverity
 
 Suites = Mapping[str, Sequence[Any]]
 
@@ -49,9 +51,9 @@ def run_gate(
     results: list[CheckResult] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        logging.getLogger("great_expectations").setLevel(logging.ERROR)
+        logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.ERROR)
         context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = {"globally": False}
+        context.variables.progress_bars = ProgressBarsConfig(globally=False)
         source = context.data_sources.add_sql(
             name, connection_string=share(name, engine.connection), create_temp_table=False
         )
@@ -78,9 +80,7 @@ def contract_suite(contract: Contract) -> list[Any]:
         if not column.nullable:
             suite.append(gxe.ExpectColumnValuesToNotBeNull(column=column.name))
         if column.values:
-            suite.append(
-                gxe.ExpectColumnValuesToBeInSet(column=column.name, value_set=list(column.values))
-            )
+            suite.append(gxe.ExpectColumnValuesToBeInSet(column=column.name, value_set=list(column.values)))
         if column.min is not None or column.max is not None:
             suite.append(
                 gxe.ExpectColumnValuesToBeBetween(
@@ -105,7 +105,7 @@ def load_suite() -> list[Any]:
             column="quarantined_rate", min_value=0, max_value=MAX_QUARANTINED_RATE
         ),
         gxe.ExpectColumnValuesToBeBetween(
-            column="quarantined_rate", min_value=0, max_value=0, severity="warning"
+            column="quarantined_rate", min_value=0, max_value=0, severity=FailureSeverity.WARNING
         ),
     ]
 
@@ -116,7 +116,7 @@ def _read(gate: str, table: str, result: Any) -> CheckResult:
         return CheckResult(gate, table, "unknown", "fail", "error", sample="no configuration")
     column = config.kwargs.get("column")
     check = f"{config.type}({column})" if column else str(config.type)
-    severity: Severity = "warn" if str(config.severity).endswith("warning") else "fail"
+    severity: Severity = "warn" if config.severity == FailureSeverity.WARNING else "fail"
     broken = _exception(result)
     if broken:
         return CheckResult(gate, table, check, severity, "error", sample=broken)

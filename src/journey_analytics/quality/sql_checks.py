@@ -30,9 +30,7 @@ def run_sql_checks(engine: DuckDBEngine, gate: str) -> list[CheckResult]:
     return results
 
 
-def run_key_checks(
-    engine: DuckDBEngine, gate: str, contracts: Iterable[Contract]
-) -> list[CheckResult]:
+def run_key_checks(engine: DuckDBEngine, gate: str, contracts: Iterable[Contract]) -> list[CheckResult]:
     """Check that every contract's key is unique in its table."""
     results = []
     for contract in contracts:

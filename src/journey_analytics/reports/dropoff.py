@@ -1,4 +1,4 @@
-"""report.html: one self-contained page, made from the published marts, that needs no network and no script."""
+"""report.html: one self-contained page from the published marts, with no network and no script."""
 
 from __future__ import annotations
 

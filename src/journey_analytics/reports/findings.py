@@ -44,7 +44,6 @@ class Findings:
     funnels: dict[str, list[Cell]]
     cells: list[Cell]
     states: dict[str, int]
-    revenue: float
     customers: int
 
     @property
@@ -86,24 +85,18 @@ def find(snapshot: Snapshot) -> Findings:
     """Read a snapshot's figures."""
     dropoff = query(snapshot, "select * from mart_stage_dropoff order by stage_ordinal, channel")
     states = query(snapshot, "select state, count(*) as n from mart_journeys group by state")
-    totals = query(
+    customers = query(
         snapshot,
-        "select count(distinct customer_id) as customers, "
-        "cast(coalesce(sum(revenue), 0) as double) as revenue from mart_journeys",
-    ).row(0, named=True)
+        "select count(distinct customer_id) as customers from mart_journeys",
+    ).item()
     kinds = dropoff["funnel_kind"].unique().to_list()
     total = pl.col("channel_role") == "all"
     return Findings(
         snapshot=snapshot,
-        funnels={
-            kind: _cells(dropoff.filter(total & (pl.col("funnel_kind") == kind))) for kind in kinds
-        },
-        cells=_cells(
-            dropoff.filter((pl.col("channel_role") == ROLE) & (pl.col("funnel_kind") == KIND))
-        ),
+        funnels={kind: _cells(dropoff.filter(total & (pl.col("funnel_kind") == kind))) for kind in kinds},
+        cells=_cells(dropoff.filter((pl.col("channel_role") == ROLE) & (pl.col("funnel_kind") == KIND))),
         states={str(row["state"]): int(row["n"]) for row in states.to_dicts()},
-        revenue=float(totals["revenue"]),
-        customers=int(totals["customers"]),
+        customers=int(customers),
     )
 
 

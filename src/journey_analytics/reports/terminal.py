@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -9,24 +10,29 @@ from journey_analytics.project import Project
 from journey_analytics.reports.findings import KIND, Cell, Findings, headline, percent
 
 _COLUMNS = ("reached", "continued", "dropped", "open", "drop-off", "95 % interval")
+_STAGE, _CELL = ("stage",), ("stage", "channel")
 
 
 def print_summary(console: Console, project: Project, findings: Findings) -> None:
     """The funnel, the worst cells, where the marts lie and what to type next."""
     manifest = findings.snapshot.manifest
     console.print(f"\n[bold]{manifest['project']}[/bold], as of {manifest['as_of']}")
-    console.print(headline(findings), "\n")
-    console.print(_table(f"Stage funnel ({KIND})", findings.funnels[KIND], "stage"))
+    console.print(headline(findings), highlight=False)
+    console.print(_table(f"Stage funnel ({KIND})", findings.funnels[KIND], _STAGE))
     unseen = manifest["stages_not_observed"]
     if unseen:
         console.print(f"not in the funnel, no rule gives them: {', '.join(unseen)}", style="dim")
     worst = findings.worst_cells()
     if worst:
         console.print()
-        console.print(_table("Worst stage x channel of first touch", worst, "cell"))
+        console.print(_table("Worst cells, by channel of first touch", worst, _CELL))
     folder = project.folder
-    console.print(f"\nmarts   {findings.snapshot.folder}")
-    console.print(f"report  {project.reports_folder / 'report.html'}")
+    console.print()
+    for name, path in (
+        ("marts", findings.snapshot.folder),
+        ("report", project.reports_folder / "report.html"),
+    ):
+        console.print(f"{name:6}  {path}", highlight=False, soft_wrap=True)
     console.print("\nnext:")
     for command in (
         f"journey marts list -p {folder}",
@@ -38,18 +44,19 @@ def print_summary(console: Console, project: Project, findings: Findings) -> Non
 
 def markdown_summary(findings: Findings) -> str:
     """The funnel and the worst cells as Markdown."""
-    parts = [headline(findings), _markdown_table("stage", findings.funnels[KIND])]
+    parts = [headline(findings), _markdown_table(_STAGE, findings.funnels[KIND])]
     worst = findings.worst_cells()
     if worst:
-        parts += ["Worst stage x channel of first touch:", _markdown_table("cell", worst)]
+        parts += ["Worst cells, by channel of first touch:", _markdown_table(_CELL, worst)]
     return "\n\n".join(parts) + "\n"
 
 
-def _row(cell: Cell, first: str) -> list[str]:
-    name = cell.stage if first == "stage" else f"{cell.stage} x {cell.channel}"
-    interval = "–" if cell.low is None else f"{percent(cell.low)} to {percent(cell.high)}"
+def _row(cell: Cell, names: tuple[str, ...]) -> list[str]:
+    interval = "–"
+    if cell.low is not None and cell.high is not None:
+        interval = f"{cell.low * 100:.1f} to {cell.high * 100:.1f} %"
     return [
-        name,
+        *(str(getattr(cell, name)) for name in names),
         f"{cell.reached:,}",
         f"{cell.continued:,}",
         f"{cell.dropped:,}",
@@ -59,20 +66,26 @@ def _row(cell: Cell, first: str) -> list[str]:
     ]
 
 
-def _table(title: str, cells: list[Cell], first: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column(first)
+def _table(title: str, cells: list[Cell], names: tuple[str, ...]) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in names:
+        table.add_column(name, overflow="fold")
     for name in _COLUMNS:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for cell in cells:
-        table.add_row(*_row(cell, first))
+        table.add_row(*_row(cell, names))
     return table
 
 
-def _markdown_table(first: str, cells: list[Cell]) -> str:
+def _markdown_table(names: tuple[str, ...], cells: list[Cell]) -> str:
     lines = [
-        "| " + " | ".join((first, *_COLUMNS)) + " |",
-        "| --- |" + " ---: |" * len(_COLUMNS),
+        "| " + " | ".join((*names, *_COLUMNS)) + " |",
+        "|" + " --- |" * len(names) + " ---: |" * len(_COLUMNS),
     ]
-    lines += ["| " + " | ".join(_row(cell, first)).replace("\n", " ") + " |" for cell in cells]
+    lines += ["| " + " | ".join(map(_in_cell, _row(cell, names))) + " |" for cell in cells]
     return "\n".join(lines)
+
+
+def _in_cell(text: str) -> str:
+    """Text from events must not end its Markdown cell or start markup."""
+    return "".join(f"\\{c}" if c in "\\|`*_[]<>" else c for c in text.replace("\n", " "))

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import duckdb
 import sqlglot
@@ -136,9 +137,7 @@ def load_source(
     return LoadedSource(source.name, count, rows, rows - rejected, rejected)
 
 
-def _create_raw(
-    engine: DuckDBEngine, source: Source, files: dict[str, list[InputFile]], raw: str
-) -> None:
+def _create_raw(engine: DuckDBEngine, source: Source, files: dict[str, list[InputFile]], raw: str) -> None:
     mapping = source.mapping
     for name, group in files.items():
         sql = rows_sql(mapping, group)
@@ -175,8 +174,7 @@ def _run(engine: DuckDBEngine, source: Source, sql: str, key: str = "files") -> 
             Problem(
                 f"source {source.name!r} breaks off while it is read: {_first_line(cause)}",
                 str(source.file.place((key,), value=True)),
-                "get the file again, or use try_cast where a value may not fit; "
-                "the marts were not touched",
+                "get the file again, or use try_cast where a value may not fit; the marts were not touched",
             )
         ) from cause
 
@@ -205,9 +203,7 @@ def _expression_types(engine: DuckDBEngine, source: Source, raw: str) -> dict[st
         except duckdb.Error as cause:
             unknown = _UNKNOWN_COLUMN.search(str(cause))
             do = advise(unknown[1], names, "column") if unknown else "correct the expression"
-            problems.append(
-                source.problem(f"{column}: {_first_line(cause)}", ("columns", column), do)
-            )
+            problems.append(source.problem(f"{column}: {_first_line(cause)}", ("columns", column), do))
             continue
         types[column] = str(described[0]["column_type"])
     if "occurred_at" in types and not types["occurred_at"].startswith(("DATE", "TIME", "VARCHAR")):
@@ -243,35 +239,49 @@ def _typed_sql(mapping: SourceMapping, raw: str, types: dict[str, str], latest_u
             select {", ".join(selected + given)}, {FILE_COLUMN}, {ROW_COLUMN} from {raw}
         )
         select *,
-            case {" ".join(f"when {test} then '{column}'" for test, column, _, _ in faults)} end as column_name,
-            case {" ".join(f"when {test} then {value}" for test, _, value, _ in faults)} end as value,
-            case {" ".join(f"when {test} then '{reason}'" for test, _, _, reason in faults)} end as reason
+            {_first(faults, "column_name", lambda fault: f"'{fault.column}'")},
+            {_first(faults, "value", lambda fault: fault.value)},
+            {_first(faults, "reason", lambda fault: f"'{fault.reason}'")}
         from typed
     """
 
 
-def _faults(columns: dict[str, str], latest_us: int) -> list[tuple[str, str, str, str]]:
-    """(test, column, value, reason) of everything that keeps a row out, most basic first."""
+class _Fault(NamedTuple):
+    """Something that keeps a row out: an SQL test over the typed row, and what quarantine says of it."""
+
+    test: str
+    column: str
+    value: str
+    reason: str
+
+
+def _first(faults: Sequence[_Fault], name: str, pick: Callable[[_Fault], str]) -> str:
+    """A column that holds, of the first fault a row has, what `pick` takes from it."""
+    branches = " ".join(f"when {fault.test} then {pick(fault)}" for fault in faults)
+    return f"case {branches} end as {name}"
+
+
+def _faults(columns: dict[str, str], latest_us: int) -> list[_Fault]:
+    """Everything that keeps a row out, most basic first."""
     at = "given_occurred_at"
     faults = [
-        (f"occurred_us is null and {at} is null", "occurred_at", at, "no time"),
-        ("occurred_us is null", "occurred_at", at, "not a time"),
-        (f"occurred_us < {EARLIEST_US}", "occurred_at", at, "before 1990"),
-        (f"occurred_us > {latest_us}", "occurred_at", at, "in the future"),
-        ("event_id is null", "event_id", "null", "no event id"),
-        ("event_name is null", "event_name", "given_event_name", "no event name"),
-        ("customer_ref is null and anonymous_ref is null", "customer_ref", "null", "no id"),
+        _Fault(f"occurred_us is null and {at} is null", "occurred_at", at, "no time"),
+        _Fault("occurred_us is null", "occurred_at", at, "not a time"),
+        _Fault(f"occurred_us < {EARLIEST_US}", "occurred_at", at, "before 1990"),
+        _Fault(f"occurred_us > {latest_us}", "occurred_at", at, "in the future"),
+        _Fault("event_id is null", "event_id", "null", "no event id"),
+        _Fault("event_name is null", "event_name", "given_event_name", "no event name"),
+        _Fault("customer_ref is null and anonymous_ref is null", "customer_ref", "null", "no id"),
     ]
     faults.extend(
-        (f"{name} is null and given_{name} is not null", name, f"given_{name}", "not a number")
+        _Fault(f"{name} is null and given_{name} is not null", name, f"given_{name}", "not a number")
         for name, kind in MAPPED_COLUMNS.items()
         if kind is Kind.NUMBER and name in columns
     )
     if "score_kind" in columns:
         kinds = ", ".join(f"'{kind}'" for kind in SCORE_KINDS)
-        faults.append(
-            (f"score_kind not in ({kinds})", "score_kind", "given_score_kind", "unknown kind of score")
-        )
+        test = f"score_kind not in ({kinds})"
+        faults.append(_Fault(test, "score_kind", "given_score_kind", "unknown kind of score"))
     return faults
 
 
@@ -340,8 +350,3 @@ def _batch_id(files: dict[str, list[InputFile]]) -> str:
         for item in files[name]:
             digest.update(f"{name}:{item.sha256}\n".encode())
     return digest.hexdigest()[:16]
-
-
-def all_hashes(files: Sequence[dict[str, list[InputFile]]]) -> list[str]:
-    """The content hashes of all files of all sources, sorted: what a run was made from."""
-    return sorted(item.sha256 for groups in files for group in groups.values() for item in group)

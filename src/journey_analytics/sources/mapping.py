@@ -113,9 +113,10 @@ def read_mapping(path: Path) -> Source:
             file.problem("several files need a 'query'", ("files",), "write a SELECT that joins them")
         )
     if mapping.query is not None:
-        fault = _query_fault(mapping.query, list(mapping.inputs))
-        if fault:
-            problems.append(file.problem(fault[0], ("query",), fault[1], value=True))
+        query_fault = _query_fault(mapping.query, list(mapping.inputs))
+        if query_fault:
+            what, do = query_fault
+            problems.append(file.problem(what, ("query",), do, value=True))
     if problems:
         raise ConfigError(problems)
     return Source(mapping, file)

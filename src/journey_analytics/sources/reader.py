@@ -103,33 +103,41 @@ def _missing(folder: Path, source: Source, pattern: str) -> Problem:
     )
 
 
+_GET_AGAIN = "get the file again from where it came; the marts were not touched"
+
+
 def _fault(path: Path, mapping: SourceMapping) -> Problem | None:
     """Why the file cannot be read at all, or None."""
+    if path.stat().st_size == 0:
+        return Problem("the file is empty", f"{path}, byte 0", _GET_AGAIN)
+    return _csv_fault(path, mapping) if mapping.format == "csv" else _parquet_fault(path)
+
+
+def _csv_fault(path: Path, mapping: SourceMapping) -> Problem | None:
+    try:
+        csv_header(path, mapping.delimiter)
+    except UnicodeDecodeError as cause:
+        what = "the file is not UTF-8 text"
+        return Problem(what, f"{path}, byte {cause.start}", "export it as UTF-8")
+    return None
+
+
+def _parquet_fault(path: Path) -> Problem | None:
     size = path.stat().st_size
-    again = "get the file again from where it came; the marts were not touched"
-    if size == 0:
-        return Problem("the file is empty", f"{path}, byte 0", again)
-    if mapping.format == "csv":
-        try:
-            csv_header(path, mapping.delimiter)
-        except UnicodeDecodeError as cause:
-            what = "the file is not UTF-8 text"
-            return Problem(what, f"{path}, byte {cause.start}", "export it as UTF-8")
-        return None
     with path.open("rb") as file:
         head = file.read(4)
         file.seek(max(size - 4, 0))
         tail = file.read(4)
     if head != _PARQUET_MAGIC:
-        return Problem("the file is not Parquet", f"{path}, byte 0", again)
+        return Problem("the file is not Parquet", f"{path}, byte 0", _GET_AGAIN)
     if tail != _PARQUET_MAGIC:
         what = f"the Parquet file is cut short: its footer is missing at the end of {size:,} bytes"
-        return Problem(what, f"{path}, byte {size}", again)
+        return Problem(what, f"{path}, byte {size}", _GET_AGAIN)
     try:
         pq.read_metadata(path)
     except (ArrowException, OSError) as cause:
         what = f"the Parquet footer cannot be read: {str(cause).splitlines()[0]}"
-        return Problem(what, f"{path}, byte {size - 8}", again)
+        return Problem(what, f"{path}, byte {size - 8}", _GET_AGAIN)
     return None
 
 

@@ -20,7 +20,6 @@ from journey_analytics.stages.rules import (
     Comparison,
     Condition,
     Earlier,
-    Group,
     Occurrence,
     StageRule,
 )
@@ -29,6 +28,13 @@ from journey_analytics.touchpoints import PROPERTY_PREFIX, RULE_COLUMNS
 TOUCHPOINTS = "stg_touchpoints"
 OUTPUT_TABLE = "int_touchpoint_rules"
 
+_ORDERINGS: dict[str, type[exp.Binary]] = {
+    "equals": exp.EQ,
+    "gt": exp.GT,
+    "gte": exp.GTE,
+    "lt": exp.LT,
+    "lte": exp.LTE,
+}
 _KEYS = ("source", "event_id", "customer_id", "occurred_us")
 _HEADER = f"""\
 -- {OUTPUT_TABLE}: the number of the first stage rule that takes each touchpoint. Made from stages.yaml.
@@ -50,7 +56,7 @@ def compile_rules(rules: Sequence[StageRule]) -> str:
     return _Compiler(rules).statement()
 
 
-def condition_sql(condition: Condition) -> exp.Expression:
+def condition_sql(condition: Condition) -> exp.Expr:
     """The condition as a boolean expression over the touchpoint's own columns; null counts as not met."""
     if isinstance(condition, Comparison):
         return _comparison(condition)
@@ -61,37 +67,33 @@ def condition_sql(condition: Condition) -> exp.Expression:
     return exp.paren(combined)
 
 
-def _comparison(test: Comparison) -> exp.Expression:
+def _comparison(test: Comparison) -> exp.Expr:
     column = _column(test)
-    values = [_literal(value) for value in _as_list(test.value)]
+    missing = exp.Is(this=column.copy(), expression=exp.null())
     match test.operator:
-        case "equals":
-            return exp.EQ(this=column, expression=values[0])
-        case "in":
-            return exp.In(this=column, expressions=values)
-        case "not":
-            missing = exp.Is(this=column.copy(), expression=exp.null())
-            return exp.paren(exp.or_(missing, exp.not_(exp.In(this=column, expressions=values))))
-        case "gt":
-            return exp.GT(this=column, expression=values[0])
-        case "gte":
-            return exp.GTE(this=column, expression=values[0])
-        case "lt":
-            return exp.LT(this=column, expression=values[0])
-        case "lte":
-            return exp.LTE(this=column, expression=values[0])
-        case "contains":
-            return _like(column, f"%{_escaped(test.value)}%")
-        case "starts_with":
-            return _like(column, f"{_escaped(test.value)}%")
-        case "matches":
-            return exp.Anonymous(this="rlike", expressions=[column, values[0]])
+        case "equals" | "gt" | "gte" | "lt" | "lte":
+            return _ORDERINGS[test.operator](this=column, expression=_literal(test.value))
         case "exists":
-            missing = exp.Is(this=column, expression=exp.null())
             return exp.not_(missing) if test.value else missing
+        case "in":
+            return _is_one_of(column, test.value)
+        case "not":
+            return exp.paren(exp.or_(missing, exp.not_(_is_one_of(column, test.value))))
+        case "matches":
+            return exp.Anonymous(this="rlike", expressions=[column, _literal(test.value)])
+        case "contains":
+            pattern = f"%{_escaped(test.value)}%"
+        case _:
+            pattern = f"{_escaped(test.value)}%"
+    like = exp.Like(this=column, expression=exp.Literal.string(pattern))
+    return exp.Escape(this=like, expression=exp.Literal.string("!"))
 
 
-def _column(test: Comparison) -> exp.Expression:
+def _is_one_of(column: exp.Expr, values: object) -> exp.Expr:
+    return exp.In(this=column, expressions=[_literal(value) for value in _as_list(values)])
+
+
+def _column(test: Comparison) -> exp.Expr:
     if test.column in RULE_COLUMNS:
         return exp.column(test.column)
     name = test.column.removeprefix(PROPERTY_PREFIX)
@@ -99,23 +101,16 @@ def _column(test: Comparison) -> exp.Expression:
         this="get_json_object",
         expressions=[exp.column("properties"), exp.Literal.string(f"$.{name}")],
     )
-    if any(isinstance(value, int | float) for value in _as_list(test.value)) and (
-        test.operator != "exists"
-    ):
+    if any(isinstance(value, int | float) for value in _as_list(test.value)) and (test.operator != "exists"):
         return exp.TryCast(this=text, to=exp.DataType.build("double"))
     return text
-
-
-def _like(column: exp.Expression, pattern: str) -> exp.Expression:
-    like = exp.Like(this=column, expression=exp.Literal.string(pattern))
-    return exp.Escape(this=like, expression=exp.Literal.string("!"))
 
 
 def _escaped(text: str) -> str:
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
-def _literal(value: object) -> exp.Expression:
+def _literal(value: object) -> exp.Expr:
     if isinstance(value, bool):
         return exp.true() if value else exp.false()
     if isinstance(value, int | float):
@@ -133,26 +128,22 @@ class _Compiler:
     def __init__(self, rules: Sequence[StageRule]) -> None:
         self.rules = rules
         self.flags: dict[str, str] = {}
-        self.windows: dict[str, tuple[str, exp.Expression]] = {}
+        self.windows: dict[str, tuple[str, exp.Expr]] = {}
 
     def statement(self) -> str:
-        branches = [
-            (self.taken_by(rule), exp.Literal.number(number))
-            for number, rule in enumerate(self.rules, start=1)
-        ]
         case = exp.Case()
-        for taken, number in branches:
-            case = case.when(taken, number, copy=False)
-        number = exp.cast(case, "bigint").as_("rule_number")
+        for number, rule in enumerate(self.rules, start=1):
+            case = case.when(self.taken_by(rule), exp.Literal.number(number), copy=False)
+        rule_number = exp.cast(case, "bigint").as_("rule_number")
         matched = exp.select(*_KEYS, *sorted(self.columns_read())).from_(TOUCHPOINTS)
         for condition, name in self.flags.items():
-            flag = exp.Case().when(exp.maybe_parse(condition), exp.Literal.number(1))
-            matched = matched.select(flag.else_(exp.Literal.number(0)).as_(name), copy=False)
+            flag = exp.Case().when(condition, exp.Literal.number(1)).else_(exp.Literal.number(0))
+            matched = matched.select(flag.as_(name), copy=False)
         passed_on = [*_KEYS, *sorted(self.columns_read())]
         histories = exp.select(*passed_on).from_("matched")
         for name, window in self.windows.values():
             histories = histories.select(window.as_(name), copy=False)
-        final = exp.select("source", "event_id", number).from_("histories")
+        final = exp.select("source", "event_id", rule_number).from_("histories")
         statement = (
             exp.select("*")
             .from_("final")
@@ -162,7 +153,7 @@ class _Compiler:
         )
         return _HEADER + statement.sql("duckdb", pretty=True, normalize_functions="lower") + "\n"
 
-    def taken_by(self, rule: StageRule) -> exp.Expression:
+    def taken_by(self, rule: StageRule) -> exp.Expr:
         """Whether the rule takes the touchpoint, read in the CTE `final`."""
         parts = [condition_sql(rule.when)]
         parts.extend(self.earlier_holds(earlier) for earlier in rule.earlier)
@@ -170,7 +161,7 @@ class _Compiler:
             parts.append(self.occurrence_holds(rule.when, rule.occurrence))
         return exp.and_(*parts) if len(parts) > 1 else parts[0]
 
-    def earlier_holds(self, earlier: Earlier) -> exp.Expression:
+    def earlier_holds(self, earlier: Earlier) -> exp.Expr:
         flag = self.flag(self.kind_of(earlier))
         last = self.window(
             f"last {flag}",
@@ -184,18 +175,18 @@ class _Compiler:
                 preceding_rows=True,
             ),
         )
-        found: exp.Expression = exp.not_(exp.column(last).is_(exp.null()))
+        found: exp.Expr = exp.not_(exp.column(last).is_(exp.null()))
         if earlier.within is not None:
             found = exp.paren(exp.and_(found, _not_longer_ago(last, microseconds(earlier.within))))
         return found if earlier.is_wanted else exp.not_(exp.paren(found))
 
-    def kind_of(self, earlier: Earlier) -> exp.Expression:
+    def kind_of(self, earlier: Earlier) -> exp.Expr:
         """What the earlier touchpoint must be, by its own columns."""
         if earlier.when is not None:
             return condition_sql(earlier.when)
         return self.stage_without_context(str(earlier.stage))
 
-    def stage_without_context(self, stage: str) -> exp.Expression:
+    def stage_without_context(self, stage: str) -> exp.Expr:
         """Whether the first rule without a context that takes the touchpoint gives `stage`."""
         case = exp.Case()
         for rule in self.rules:
@@ -204,7 +195,7 @@ class _Compiler:
                 case = case.when(condition_sql(rule.when), gives, copy=False)
         return case.else_(exp.false(), copy=False)
 
-    def occurrence_holds(self, when: Condition, occurrence: Occurrence) -> exp.Expression:
+    def occurrence_holds(self, when: Condition, occurrence: Occurrence) -> exp.Expr:
         flag = self.flag(condition_sql(when))
         back = exp.Literal.number(occurrence.at_least - 1)
         nth = self.window(
@@ -214,16 +205,16 @@ class _Compiler:
                 partition=[exp.column("customer_id"), exp.column(flag)],
             ),
         )
-        found: exp.Expression = exp.not_(exp.column(nth).is_(exp.null()))
+        found: exp.Expr = exp.not_(exp.column(nth).is_(exp.null()))
         if occurrence.within is not None:
             found = exp.and_(found, _not_longer_ago(nth, microseconds(occurrence.within)))
         return found
 
-    def flag(self, condition: exp.Expression) -> str:
+    def flag(self, condition: exp.Expr) -> str:
         """The column of `matched` that is 1 where the condition holds, made once per condition."""
         return self.flags.setdefault(condition.sql(), f"is_kind_{len(self.flags) + 1}")
 
-    def window(self, key: str, make: Callable[[], exp.Expression]) -> str:
+    def window(self, key: str, make: Callable[[], exp.Expr]) -> str:
         """The column of `histories` that holds the window, made once per key."""
         if key not in self.windows:
             self.windows[key] = (f"earlier_us_{len(self.windows) + 1}", make())
@@ -238,14 +229,14 @@ class _Compiler:
         return names - set(_KEYS)
 
 
-def _not_longer_ago(column: str, duration_us: int) -> exp.Expression:
+def _not_longer_ago(column: str, duration_us: int) -> exp.Expr:
     gap = exp.Sub(this=exp.column("occurred_us"), expression=exp.column(column))
     return exp.LTE(this=gap, expression=exp.Literal.number(duration_us))
 
 
 def _over(
-    function: exp.Expression,
-    partition: list[exp.Expression],
+    function: exp.Expr,
+    partition: list[exp.Expr],
     *,
     preceding_rows: bool = False,
 ) -> exp.Window:

@@ -256,16 +256,14 @@ class _Reader:
                 found.append(Comparison(column, operator, value))
         return found
 
-    def value_fits(
-        self, column: str, kind: Kind | None, operator: str, value: Any, path: KeyPath
-    ) -> bool:
+    def value_fits(self, column: str, kind: Kind | None, operator: str, value: Any, path: KeyPath) -> bool:
         if operator == "exists":
             if isinstance(value, bool):
                 return True
             self.complain("exists is true or false", path, "correct it", value=True)
             return False
         values = value if isinstance(value, list) else [value]
-        if operator in ("in",) and not values:
+        if operator == "in" and not values:
             self.complain(f"{column} in an empty list never holds", path, "list a value")
             return False
         if isinstance(value, list) and operator not in ("in", "not"):
@@ -276,9 +274,7 @@ class _Reader:
                 return False
         return operator != "matches" or self.regex_fits(str(value), path)
 
-    def item_fits(
-        self, column: str, kind: Kind | None, operator: str, item: Any, path: KeyPath
-    ) -> bool:
+    def item_fits(self, column: str, kind: Kind | None, operator: str, item: Any, path: KeyPath) -> bool:
         is_number = isinstance(item, int | float) and not isinstance(item, bool)
         if operator in TEXT_OPERATORS and kind is Kind.NUMBER:
             self.complain(

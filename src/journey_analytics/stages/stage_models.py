@@ -20,7 +20,7 @@ class Stage(BaseModel):
     stage: str = Field(min_length=1, description="Name, as rules and marts write it.")
     purpose: str = Field("", description="What the customer gets done in this stage.")
     owner: str = Field("", description="Who answers for it: marketing, product, support ...")
-    required: bool = Field(False, description="Part of the closed funnel.")
+    required: bool = Field(default=False, description="Part of the closed funnel.")
 
 
 class StageModel(BaseModel):
@@ -53,9 +53,7 @@ def shipped_names() -> list[str]:
     """The names of the stage models that come with the package."""
     folder = files("journey_analytics") / "stages" / "models"
     return sorted(
-        entry.name.removesuffix(".yaml")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".yaml")
+        entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")
     )
 
 

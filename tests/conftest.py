@@ -1,0 +1,87 @@
+"""Fixtures shared by all tests: projects to run, and the real data that lies beside the checkout."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from journey_analytics.marts import Snapshot, current
+from journey_analytics.project import read_project
+from journey_analytics.run import start, steps_to_do
+
+CHECKOUT = Path(__file__).parents[1]
+SHARED_DATA = CHECKOUT.parent / "shared" / "data"
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+MADE_BY_RUNS = shutil.ignore_patterns("marts", "reports", "work.*", "run.lock")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Golden files are written anew only when asked for."""
+    parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
+
+
+def shared(name: str) -> Path:
+    """A folder of real data, or a skip where it does not lie beside the checkout."""
+    folder = SHARED_DATA / name
+    if not folder.is_dir():
+        pytest.skip(f"real data {name!r} is not beside the checkout (looked in {folder})")
+    return folder
+
+
+def run_project(folder: Path, *, force: bool = True) -> Snapshot:
+    """Run a project with a fixed clock and return what it published."""
+    project = read_project(folder)
+    with start(project, now=NOW) as run:
+        for step in steps_to_do(run, force=force):
+            step.work(run)
+    return current(project.marts_folder)
+
+
+def mart_hashes(snapshot: Snapshot) -> dict[str, str]:
+    """sha256 of every Parquet file of a snapshot, by path."""
+    return {
+        file["path"]: file["sha256"]
+        for entry in snapshot.manifest["marts"].values()
+        for file in entry["files"]
+    }
+
+
+def journey(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", "from journey_analytics.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+        timeout=120,
+    )
+
+
+def copy_project(source: Path, target: Path) -> Path:
+    """A copy of a project without what runs made."""
+    return Path(shutil.copytree(source, target, ignore=MADE_BY_RUNS))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A copy of the tiny project, to break at will."""
+    return copy_project(CHECKOUT / "tests" / "projects" / "tiny", tmp_path / "tiny")
+
+
+@pytest.fixture
+def edit() -> Callable[[Path, str, str], None]:
+    """Replace a text that must be there exactly once."""
+
+    def replace(path: Path, old: str, new: str) -> None:
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path.name}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    return replace
