@@ -112,14 +112,14 @@ candidates as (
     select
         source,
         event_id,
-        row_number() over (
+        cast(row_number() over (
             partition by customer_id, stretch_number, block_number
             order by
                 occurred_us asc nulls first,
                 stage_ordinal asc nulls first,
                 source asc nulls first,
                 event_id asc nulls first
-        ) as candidate_number
+        ) as bigint) as candidate_number
     from with_block
     where
         is_restart_stage

@@ -103,7 +103,7 @@ journeys as (
     select
         customer_id,
         journey_number,
-        md5(concat(customer_id, '|', source, '|', event_id)) as journey_id
+        md5(customer_id || '|' || source || '|' || event_id) as journey_id
     from numbered
     where starts_journey = 1
 

@@ -29,7 +29,7 @@ copies as (
         score,
         score_kind,
         properties,
-        row_number() over (
+        cast(row_number() over (
             partition by source, event_id
             order by
                 received_us asc nulls first,
@@ -51,7 +51,7 @@ copies as (
                 country asc nulls first,
                 currency asc nulls first,
                 score_kind asc nulls first
-        ) as copy_number
+        ) as bigint) as copy_number
     from events
     where occurred_us < $as_of_us
 
@@ -66,7 +66,7 @@ final as (
         customer_ref,
         anonymous_ref,
         -- the prefix keeps a cookie from being taken for a customer who happens to have that id
-        coalesce(customer_ref, concat('anonymous:', anonymous_ref)) as customer_id,
+        coalesce(customer_ref, 'anonymous:' || anonymous_ref) as customer_id,
         session_ref,
         event_name,
         channel,

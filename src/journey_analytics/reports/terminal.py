@@ -9,7 +9,7 @@ from rich.table import Table
 from journey_analytics.project import Project
 from journey_analytics.reports.findings import KIND, Cell, Findings, headline, percent
 
-_COLUMNS = ("reached", "continued", "dropped", "open", "drop-off", "95 % interval")
+_COLUMNS = ("reached", "continued", "dropped", "open", "drop-off", "95 % CI")
 _STAGE, _CELL = ("stage",), ("stage", "channel")
 
 
@@ -54,7 +54,7 @@ def markdown_summary(findings: Findings) -> str:
 def _row(cell: Cell, names: tuple[str, ...]) -> list[str]:
     interval = "–"
     if cell.low is not None and cell.high is not None:
-        interval = f"{cell.low * 100:.1f} to {cell.high * 100:.1f} %"
+        interval = f"{cell.low * 100:.1f}–{cell.high * 100:.1f} %"
     return [
         *(str(getattr(cell, name)) for name in names),
         f"{cell.reached:,}",

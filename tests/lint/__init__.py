@@ -1,0 +1,1 @@
+"""Rules that every change must keep, checked without running anything."""
