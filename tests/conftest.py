@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +21,12 @@ CHECKOUT = Path(__file__).parents[1]
 SHARED_DATA = CHECKOUT.parent / "shared" / "data"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 MADE_BY_RUNS = shutil.ignore_patterns("marts", "reports", "work.*", "run.lock")
+
+# Great Expectations imports the Spark client where it is installed, which looks for a whole Spark when the
+# main module has no file, as under pytest-xdist; with this set it looks no further.
+_PYSPARK = importlib.util.find_spec("pyspark")
+if _PYSPARK is not None and _PYSPARK.origin is not None:
+    os.environ.setdefault("SPARK_HOME", str(Path(_PYSPARK.origin).parent))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,7 +63,7 @@ def mart_hashes(snapshot: Snapshot) -> dict[str, str]:
 def journey(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-c", "from journey_analytics.cli import main; main()", *arguments],
+        [sys.executable, "-m", "journey_analytics", *arguments],
         capture_output=True,
         text=True,
         cwd=cwd,

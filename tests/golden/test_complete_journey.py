@@ -251,10 +251,10 @@ def _read_journeys() -> list[tuple[str, str, str, int]]:
     journeys = []
     for history in events.values():
         history.sort(key=lambda event: event[:2])
-        for journey, has_next in _cut(history):
-            entered, last = journey[0][0], journey[-1][0]
-            furthest = max(journey, key=lambda event: event[1])[2]
-            converted = [at for at, _, stage, _ in journey if stage == "loyalty"]
+        for events_of, has_next in _cut(history):
+            entered, last = events_of[0][0], events_of[-1][0]
+            furthest = max(events_of, key=lambda event: event[1])[2]
+            converted = [at for at, _, stage, _ in events_of if stage == "loyalty"]
             ended = has_next or as_of - last > timedelta(days=56)
             if converted and converted[0] - entered <= timedelta(days=182):
                 state = "converted"
@@ -262,7 +262,7 @@ def _read_journeys() -> list[tuple[str, str, str, int]]:
                 state = "lost"
             else:
                 state = "open"
-            journeys.append((journey[0][3], furthest, state, len(journey)))
+            journeys.append((events_of[0][3], furthest, state, len(events_of)))
     return journeys
 
 
@@ -287,4 +287,4 @@ def _cut(
         last_at = at
         if ordinal >= 4:
             last_past_purchase = at
-    return [(journey, number < len(journeys)) for number, journey in enumerate(journeys, start=1)]
+    return [(cut, number < len(journeys)) for number, cut in enumerate(journeys, start=1)]

@@ -31,7 +31,7 @@ FUNCTIONS = (
     exp.Abs, exp.And, exp.ArgMax, exp.ArgMin, exp.Case, exp.Cast, exp.Coalesce, exp.Count,
     exp.DenseRank, exp.Greatest, exp.If, exp.Lag, exp.Lead, exp.Least, exp.Length, exp.Lower,
     exp.MD5, exp.Max, exp.Min, exp.Nullif, exp.Or, exp.PercentileDisc, exp.Rank, exp.RowNumber,
-    exp.Sqrt, exp.Substring, exp.Sum, exp.TimestampTrunc, exp.Trim, exp.TryCast, exp.Upper,
+    exp.Sqrt, exp.Substring, exp.Sum, exp.TimestampTrunc, exp.Trim, exp.TryCast, exp.UnixMicros, exp.Upper,
 )  # fmt: skip
 CONSTRUCTS = (
     exp.Add, exp.Alias, exp.Between, exp.Boolean, exp.Column, exp.CTE, exp.DPipe, exp.DataType,
@@ -240,7 +240,7 @@ def ends_with_final(statement: Statement) -> Iterator[tuple[int, str]]:
     ctes = statement.tree.ctes if isinstance(statement.tree, exp.Query) else []
     if not ctes or ctes[-1].alias != "final":
         yield last, "the last CTE is called `final`"
-    if not re.search(r"(?:\)|\n)\s*select \*\s+from final\s*\Z", statement.text, re.IGNORECASE):
+    if not re.search(r"\)\s*select\s+\*\s+from\s+final\s*\Z", statement.text, re.IGNORECASE):
         yield last, "the text ends `select * from final`"
 
 
@@ -293,17 +293,18 @@ def casts_to_known_types(statement: Statement) -> Iterator[tuple[int, str]]:
         name = node.this.value if isinstance(node.this, exp.DataType.Type) else str(node.this)
         if name not in TYPES:
             yield statement.line(node), f"type {name.lower()}: one of {', '.join(TYPES).lower()}"
-        elif name == "DECIMAL" and not node.expressions:
-            yield statement.line(node), "decimal needs its digits: decimal(18, 4)"
     for before, token, after in zip(
         statement.tokens, statement.tokens[1:], statement.tokens[2:], strict=False
     ):
-        is_type = before.token_type is TokenType.ALIAS and after.token_type is TokenType.R_PAREN
-        if is_type and token.text.lower() in ("varchar", "text"):
+        if before.token_type is not TokenType.ALIAS or after.token_type is not TokenType.R_PAREN:
+            continue
+        if token.text.lower() in ("varchar", "text"):
             yield (
                 statement.line_at(token.start),
                 f"type {token.text}: Spark calls it string, and so does DuckDB",
             )
+        if token.text.lower() in ("decimal", "numeric"):
+            yield statement.line_at(token.start), "decimal needs its digits: decimal(18, 4)"
 
 
 @rule
@@ -359,8 +360,8 @@ def joins_on_a_condition(statement: Statement) -> Iterator[tuple[int, str]]:
 def groups_by_names(statement: Statement) -> Iterator[tuple[int, str]]:
     """No `group by all`, no rollup, cube, grouping sets or positions."""
     for group in statement.tree.find_all(exp.Group):
-        if group.args.get("all") or not group.expressions:
-            yield statement.line(group), "group by all (or rollup, cube, sets): name the columns"
+        if any(value for part, value in group.args.items() if part != "expressions"):
+            yield statement.line(group), "group by all: name the columns"
         for key in group.expressions:
             if isinstance(key, exp.Literal):
                 yield statement.line(key), "group by a position: name the column"
