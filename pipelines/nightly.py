@@ -23,6 +23,8 @@ import duckdb
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas import State
+from prefect.states import Failed
 from rich.console import Console
 
 from journey_analytics.errors import EXIT_DONE, JourneyError
@@ -36,13 +38,15 @@ _RETRIES = 2
 _RETRY_DELAY_SECONDS = 10
 
 
-def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
-    """Whether trying again can help: the disk or the network was away, not: the data is wrong."""
+def _may_pass(_task: Any, _run: Any, state: State[Any]) -> bool:
+    """Whether trying again can help: the disk was away for a moment, not: the data is wrong."""
     error = state.result(raise_on_failure=False)
     return isinstance(error, OSError | duckdb.IOException)
 
 
 def _task(step: Step) -> Any:
+    """The step as a task; an error made for people fails it with its own words and no traceback."""
+
     @task(
         name=step.name,
         description=step.does,
@@ -52,8 +56,11 @@ def _task(step: Step) -> Any:
         cache_policy=NO_CACHE,
         persist_result=False,
     )
-    def work(run: Run) -> str:
-        detail = step.work(run)
+    def work(run: Run) -> str | State[Any]:
+        try:
+            detail = step.work(run)
+        except JourneyError as error:
+            return Failed(message=error.describe(), data=error)
         get_run_logger().info("%s: %s", step.does, detail)
         return detail
 
@@ -61,7 +68,7 @@ def _task(step: Step) -> Any:
 
 
 @flow(name="nightly", validate_parameters=True, persist_result=False)
-def nightly(project: Path, day: date | None = None, *, force: bool = False) -> str:
+def nightly(project: Path, day: date | None = None, *, force: bool = False) -> str | State[Any]:
     """Run one project to the end of a day and publish its marts.
 
     Args:
@@ -70,12 +77,16 @@ def nightly(project: Path, day: date | None = None, *, force: bool = False) -> s
         force: run although the marts are up to date.
 
     Returns:
-        The live snapshot's run_id.
+        The live snapshot's run_id; or a failed state that holds the JourneyError of the first step that
+        failed, in which case the marts are the last good set.
     """
-    read = read_project(project)
-    with start(read, now=datetime.now(UTC), as_of=day) as run:
-        for step in steps_to_do(run, force=force):
-            _task(step)(run)
+    try:
+        read = read_project(project)
+        with start(read, now=datetime.now(UTC), as_of=day) as run:
+            for step in steps_to_do(run, force=force):
+                _task(step)(run, return_state=True).result()
+    except JourneyError as error:
+        return Failed(message=error.describe(), data=error)
     snapshot = current(read.marts_folder)
     create_markdown_artifact(
         markdown_summary(find(snapshot)),
@@ -93,10 +104,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="run although the marts are up to date")
     asked = parser.parse_args(arguments)
     try:
-        nightly(asked.project, asked.date, force=asked.force)
+        nightly(asked.project, asked.date, force=asked.force, return_state=True).result()
     except JourneyError as error:
-        sys.stderr.write(error.describe() + "\n")
-        return error.exit_code
+        return error.exit_code  # the flow has logged what it says
     project = read_project(asked.project)
     print_summary(Console(), project, find(current(project.marts_folder)))
     return EXIT_DONE

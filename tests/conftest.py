@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import os
 import shutil
 import subprocess
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from journey_analytics.cli import main
 from journey_analytics.marts import Snapshot, current
 from journey_analytics.project import read_project
 from journey_analytics.run import start, steps_to_do
@@ -60,8 +63,19 @@ def mart_hashes(snapshot: Snapshot) -> dict[str, str]:
     }
 
 
-def journey(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own."""
+def journey(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line, called in this process: what it prints and its exit code."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(list(arguments))
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 1
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def journey_process(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, as a user meets it."""
     return subprocess.run(
         [sys.executable, "-m", "journey_analytics", *arguments],
         capture_output=True,

@@ -149,7 +149,7 @@ def marts_list(*, project: Project = Path(), as_json: AsJson = False) -> int:
     if as_json:
         _print_json({"run_id": snapshot.run_id, "folder": str(snapshot.folder), "marts": rows})
         return EXIT_DONE
-    table = Table("mart", Column("rows", justify="right"), "grain")
+    table = Table(Column("mart", no_wrap=True), Column("rows", justify="right"), "grain")
     for row in rows:
         table.add_row(row["mart"], f"{row['rows']:,}", row["grain"])
     _results.print(table)
@@ -181,7 +181,7 @@ def marts_describe(
     _results.print(f"grain  {found.grain} ({', '.join(found.key)})")
     _results.print(f"rows   {snapshot.marts[mart]:,}, as of {snapshot.manifest['as_of']}")
     _results.print(f"files  {pattern}", soft_wrap=True, highlight=False)
-    table = Table("column", "type", "unit", "meaning")
+    table = Table(Column("column", no_wrap=True), "type", "unit", "meaning")
     for column in found.columns:
         kind = column.type + (", may be null" if column.nullable else "")
         table.add_row(column.name, kind, column.unit or "", column.description)

@@ -101,9 +101,7 @@ def first_copies(events: Iterable[Event], setup: Setup) -> list[Event]:
     kept: dict[tuple[str, str], Event] = {}
     for event in events:
         key = (event.source, event.event_id)
-        if event.us < setup.as_of_us and (
-            key not in kept or event.received_us < kept[key].received_us
-        ):
+        if event.us < setup.as_of_us and (key not in kept or event.received_us < kept[key].received_us):
             kept[key] = event
     return list(kept.values())
 
@@ -155,9 +153,7 @@ def _close(journey: Journey, setup: Setup, *, is_last: bool) -> None:
     journey.is_ended = not is_last or silence > setup.inactivity_us
     for touchpoint in journey.touchpoints:
         in_time = touchpoint.us - began <= setup.conversion_window_us
-        is_goal = touchpoint.ordinal is not None and (
-            touchpoint.event.name == setup.conversion_stage
-        )
+        is_goal = touchpoint.ordinal is not None and (touchpoint.event.name == setup.conversion_stage)
         if in_time and is_goal and journey.converted_us is None:
             journey.converted_us = touchpoint.us
     window_has_passed = setup.as_of_us - began > setup.conversion_window_us

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from functools import cache
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -131,7 +131,7 @@ def run(
         if model.layer in layers:
             engine.run_model(model, known)
         if name == "stg_touchpoints":
-            engine.create_table(OUTPUT_TABLE, compile_rules(rules))
+            engine.create_table(OUTPUT_TABLE, _compiled(setup.observed))
 
 
 def stage_rules(observed: Sequence[str]) -> list[StageRule]:
@@ -164,9 +164,9 @@ def contents(engine: DuckDBEngine, table: str) -> list[tuple[Any, ...]]:
     return sorted((tuple(row.values()) for row in engine.rows(f'select * from "{table}"')), key=repr)
 
 
-def microseconds(duration: timedelta) -> int:
-    """Whole microseconds of a duration."""
-    return duration // timedelta(microseconds=1)
+@cache
+def _compiled(observed: tuple[str, ...]) -> str:
+    return compile_rules(stage_rules(observed))
 
 
 def _named(name: str) -> Comparison:

@@ -35,9 +35,7 @@ def test_stages_reached_are_those_of_a_sequential_reader(
     events, setup = case
     run(engine, events, setup, JOURNEYS)
     expected = [
-        asdict(reached)
-        for journey in read_journeys(events, setup)
-        for reached in read_stages(journey, setup)
+        asdict(reached) for journey in read_journeys(events, setup) for reached in read_stages(journey, setup)
     ]
     expected.sort(key=lambda row: (row["journey_id"], row["funnel_kind"], row["stage"]))
     found = engine.rows(

@@ -1,0 +1,224 @@
+"""The command line as a user meets it: exit codes, places, words; a few cases in a process of their own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from journey_analytics.cli import app
+from journey_analytics.marts import current
+from tests.conftest import CHECKOUT, copy_project, journey, journey_process, mart_hashes, run_project
+
+Edit = Callable[[Path, str, str], None]
+
+
+def assert_refused(result: subprocess.CompletedProcess[str], exit_code: int, *words: str) -> None:
+    """The exit code, every word on stderr, and no traceback."""
+    assert result.returncode == exit_code, result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in result.stderr, result.stderr
+
+
+def test_run_tells_what_it_did_and_shows_the_funnel(tiny: Path) -> None:
+    result = journey_process("run", "-p", str(tiny))
+    assert result.returncode == 0, result.stderr
+    assert "[1/8]" in result.stderr
+    assert "1 copies" in result.stderr or "1 copies or later" in result.stderr
+    assert "Stage funnel" in result.stdout
+    assert (tiny / "reports" / "report.html").is_file()
+    again = journey("run", "-p", str(tiny), "--json")
+    assert json.loads(again.stdout)["was_up_to_date"] is True
+
+
+def test_tiny_marts_are_what_the_eye_counts(tiny: Path) -> None:
+    """ann visits, fills a cart, orders twice; bob fills a cart; cyd visits once, delivered twice."""
+    run_project(tiny)
+    asked = journey(
+        "query", "-p", str(tiny), "--json",
+        "select stage, journeys_reached, journeys_continued, journeys_dropped, journeys_open "
+        "from mart_stage_dropoff where channel_role = 'all' and funnel_kind = 'progressive' "
+        "order by stage_ordinal",
+    )  # fmt: skip
+    rows = [tuple(row.values()) for row in json.loads(asked.stdout)]
+    assert rows == [
+        ("awareness", 3, 2, 0, 1),
+        ("consideration", 2, 1, 0, 1),
+        ("purchase", 1, 1, 0, 0),
+        ("loyalty", 1, 1, 0, 0),
+    ]
+    # 23:30 UTC is already the next day in Berlin
+    asked = journey(
+        "query", "-p", str(tiny), "--csv",
+        "select event_id, occurred_date, stage from mart_touchpoints "
+        "where customer_id = 'ann' order by occurred_at",
+    )  # fmt: skip
+    assert list(csv.reader(io.StringIO(asked.stdout)))[1:] == [
+        ["e1", "2026-01-05", "awareness"],
+        ["e2", "2026-01-05", "consideration"],
+        ["e3", "2026-01-06", "purchase"],
+        ["e4", "2026-01-20", "loyalty"],
+    ]
+
+
+def test_date_reports_as_of_the_end_of_that_day(tiny: Path) -> None:
+    result = journey("run", "-p", str(tiny), "--date", "2026-01-06", "--json")
+    assert result.returncode == 0, result.stderr
+    outcome = json.loads(result.stdout)
+    assert outcome["as_of"] == "2026-01-06"
+    assert outcome["marts"]["mart_touchpoints"] == 5  # e3 is of 6 January in Berlin; e4 and e7 come later
+
+
+def test_marts_list_and_describe(tiny: Path) -> None:
+    run_project(tiny)
+    listed = json.loads(journey("marts", "list", "-p", str(tiny), "--json").stdout)
+    assert {mart["mart"]: mart["rows"] for mart in listed["marts"]}["mart_journeys"] == 3
+    described = journey("marts", "describe", "mart_journeys", "-p", str(tiny))
+    for column in pl.read_parquet(Path(listed["folder"]) / "mart_journeys.parquet").columns:
+        assert column in described.stdout
+    assert_refused(journey("marts", "describe", "mart_journey", "-p", str(tiny)), 2, "'mart_journeys'")
+
+
+def test_a_folder_without_a_project_is_refused(tmp_path: Path) -> None:
+    assert_refused(journey("run", "-p", str(tmp_path)), 2, "journey.yaml", str(tmp_path))
+    assert_refused(journey("run", "-p", str(tmp_path / "no")), 2, "does not exist")
+
+
+def test_nothing_published_yet_is_said(tiny: Path) -> None:
+    assert_refused(journey("query", "-p", str(tiny), "select 1"), 2, "no marts have been published")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "place", "word"),
+    [
+        ("journey.yaml", "session_timeout", "sesion_timeout", "journey.yaml:5:1", "'session_timeout'"),
+        ("journey.yaml", "stage: purchase", "stage: purchse", "journey.yaml:4:21", "'purchase'"),
+        ("journey.yaml", "Europe/Berlin", "Europe/Berln", "journey.yaml:3:11", "'Europe/Berlin'"),
+        ("journey.yaml", "30m", "30", "journey.yaml:5:18", "30m or 90d"),
+        ("stages.yaml", "stage: awareness", "stage: awarenes", "stages.yaml:3:12", "'awareness'"),
+        ("stages.yaml", "rule: cart", "rule: visit", "stages.yaml:5:5", "first on line 2"),
+        ("sources/web.yaml", "event_name", "event_nam", "web.yaml:8:3", "'event_name'"),
+        ("sources/web.yaml", "amount", "amunt", "web.yaml:11:12", "'amount'"),
+        ("sources/web.yaml", "source: web", "source: [", "web.yaml:", "not valid YAML"),
+    ],
+)
+def test_a_wrong_word_in_a_file_is_named_with_its_place_and_mend(
+    tiny: Path, edit: Edit, file: str, old: str, new: str, place: str, word: str
+) -> None:
+    run_project(tiny)
+    before = mart_hashes(current(tiny / "marts"))
+    edit(tiny / file, old, new)
+    assert_refused(journey("run", "-p", str(tiny)), 2, place, word)
+    assert mart_hashes(current(tiny / "marts")) == before
+
+
+def test_all_faults_of_a_project_are_told_together(tiny: Path, edit: Edit) -> None:
+    edit(tiny / "stages.yaml", "stage: awareness", "stage: awarenes")
+    edit(tiny / "stages.yaml", "stage: loyalty", "stage: loyal")
+    edit(tiny / "sources/web.yaml", "occurred_at", "occured_at")
+    result = journey("run", "-p", str(tiny))
+    assert_refused(result, 2, "stages.yaml:3:12", "stages.yaml:9:12", "web.yaml:7:3", "'occurred_at'")
+
+
+def test_a_missing_file_is_named(tiny: Path) -> None:
+    (tiny / "input" / "web.csv").rename(tiny / "input" / "wb.csv")
+    assert_refused(journey("run", "-p", str(tiny)), 3, "web*.csv", "'input/wb.csv'")
+
+
+def test_an_empty_file_is_named(tiny: Path) -> None:
+    (tiny / "input" / "web2.csv").touch()
+    assert_refused(journey("run", "-p", str(tiny)), 3, "web2.csv, byte 0", "empty")
+
+
+def test_a_header_without_rows_stops_at_the_raw_gate(tiny: Path) -> None:
+    text = (tiny / "input" / "web.csv").read_text(encoding="utf-8")
+    (tiny / "input" / "web.csv").write_text(text.splitlines()[0] + "\n", encoding="utf-8")
+    assert_refused(journey("run", "-p", str(tiny)), 3, "GateError", "raw_web")
+    assert not (tiny / "marts").exists()
+
+
+def test_a_truncated_parquet_file_is_named_with_its_length(tmp_path: Path) -> None:
+    folder = copy_project(CHECKOUT / "data" / "complete_journey", tmp_path / "sample")
+    path = folder / "input" / "transactions.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1_000_000])
+    refused = journey_process("run", "-p", str(folder))
+    assert_refused(refused, 3, "transactions.parquet, byte 1000000", "cut short")
+    assert not (folder / "marts").exists()
+
+
+def test_a_damaged_parquet_page_stops_the_run(tmp_path: Path) -> None:
+    """Header and footer are whole, a page of a column that is read is not."""
+    folder = copy_project(CHECKOUT / "data" / "complete_journey", tmp_path / "sample")
+    path = folder / "input" / "transactions.parquet"
+    described = pq.read_metadata(path)
+    names = described.schema.names
+    chunk = described.row_group(0).column(names.index("sales_value"))
+    content = bytearray(path.read_bytes())
+    middle = chunk.data_page_offset + chunk.total_compressed_size // 2
+    content[middle : middle + 1000] = bytes(1000)
+    path.write_bytes(content)
+    assert_refused(journey("run", "-p", str(folder)), 3, "'baskets' breaks off while it is read")
+    assert not (folder / "marts").exists()
+
+
+def test_bad_rows_go_to_quarantine_and_too_many_stop_the_run(tiny: Path) -> None:
+    run_project(tiny)
+    before = mart_hashes(current(tiny / "marts"))
+    path = tiny / "input" / "web.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    good = [f"x{n},2026-01-0{n % 9 + 1} 10:00:00,visit,dan,email," for n in range(30)]
+    path.write_text("\n".join([*lines, *good, "bad,31/04/2026,visit,eve,ads,"]) + "\n", encoding="utf-8")
+    result = journey("run", "-p", str(tiny))
+    assert result.returncode == 0, result.stderr
+    assert "1 rows in quarantine" in result.stderr
+    assert "warning: load_results" in result.stderr
+    assert journey("run", "-p", str(tiny), "--strict", "--force").returncode == 1
+    good_marts = mart_hashes(current(tiny / "marts"))
+    assert good_marts != before
+    path.write_text("\n".join([*lines, "bad,31/04/2026,visit,eve,ads,"]) + "\n", encoding="utf-8")
+    assert_refused(journey("run", "-p", str(tiny)), 3, "load_results", "quarantined_rate")
+    assert mart_hashes(current(tiny / "marts")) == good_marts
+
+
+def test_usage_mistakes_name_the_flag(tiny: Path) -> None:
+    wrong = journey("query", "-p", str(tiny), "--jso", "select 1")
+    assert_refused(wrong, 2, "--json")
+    assert_refused(journey("rn"), 2, "run")
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    result = journey_process("run", "-p", str(tmp_path), "--debug")
+    assert "Traceback" in result.stderr
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    for words in (["run"], ["demo"], ["query"], ["marts", "list"], ["marts", "describe"]):
+        text = journey(*words, "--help").stdout
+        assert "Examples:" in text, words
+        assert f"journey {' '.join(words)}" in text, words
+    names = {name for name in app if not name.startswith("-")}
+    assert names == {"run", "demo", "query", "marts"}, "a new command needs a line above"
+
+
+def test_version_names_the_package() -> None:
+    assert journey("--version").stdout.startswith("journey ")
+
+
+def test_help_loads_no_slow_library() -> None:
+    code = (
+        "import sys; from journey_analytics.cli import _call; _call(['--help'], debug=True); "
+        "slow = {'great_expectations', 'prefect', 'pandas', 'duckdb', 'polars'} & set(sys.modules); "
+        "sys.exit(f'loaded {slow}' if slow else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
