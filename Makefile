@@ -1,6 +1,6 @@
 # Everything here works on a machine with Python 3.11, pip, make and git: the first target that needs
 # packages builds .venv from the lock files.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet

@@ -58,9 +58,9 @@ Project = Annotated[
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
 
 _messages = Console(stderr=True)
-_results = Console()
 _SAMPLE = "complete_journey"
 _EXIT_WARNED = 1
+_UNCUT = 10_000
 
 
 @app.command(
@@ -128,10 +128,10 @@ def query(
     elif as_csv:
         sys.stdout.write(as_csv_text(frame))
     else:
-        table = Table(*frame.columns)
+        table = Table(*(Column(name, overflow="fold") for name in frame.columns))
         for row in frame.iter_rows():
             table.add_row(*("" if value is None else str(value) for value in row))
-        _results.print(table)
+        _output().print(table)
         _messages.print(f"{frame.height:,} rows", style="dim")
     return EXIT_DONE
 
@@ -152,8 +152,8 @@ def marts_list(*, project: Project = Path(), as_json: AsJson = False) -> int:
     table = Table(Column("mart", no_wrap=True), Column("rows", justify="right"), "grain")
     for row in rows:
         table.add_row(row["mart"], f"{row['rows']:,}", row["grain"])
-    _results.print(table)
-    _results.print(f"as of {snapshot.manifest['as_of']}, in {snapshot.folder}", soft_wrap=True)
+    _output().print(table)
+    _output().print(f"as of {snapshot.manifest['as_of']}, in {snapshot.folder}", soft_wrap=True)
     return EXIT_DONE
 
 
@@ -177,15 +177,15 @@ def marts_describe(
         described = found.model_dump(exclude_none=True)
         _print_json({**described, "rows": snapshot.marts[mart], "files": pattern})
         return EXIT_DONE
-    _results.print(f"[bold]{mart}[/bold]: {found.description}")
-    _results.print(f"grain  {found.grain} ({', '.join(found.key)})")
-    _results.print(f"rows   {snapshot.marts[mart]:,}, as of {snapshot.manifest['as_of']}")
-    _results.print(f"files  {pattern}", soft_wrap=True, highlight=False)
+    _output().print(f"[bold]{mart}[/bold]: {found.description}")
+    _output().print(f"grain  {found.grain} ({', '.join(found.key)})")
+    _output().print(f"rows   {snapshot.marts[mart]:,}, as of {snapshot.manifest['as_of']}")
+    _output().print(f"files  {pattern}", soft_wrap=True, highlight=False)
     table = Table(Column("column", no_wrap=True), "type", "unit", "meaning")
     for column in found.columns:
         kind = column.type + (", may be null" if column.nullable else "")
         table.add_row(column.name, kind, column.unit or "", column.description)
-    _results.print(table)
+    _output().print(table)
     return EXIT_DONE
 
 
@@ -237,7 +237,7 @@ def _print_summary(folder: Path) -> None:
     from journey_analytics.reports.terminal import print_summary
 
     project = read_project(folder)
-    print_summary(_results, project, find(current(project.marts_folder)))
+    print_summary(_output(), project, find(current(project.marts_folder)))
 
 
 def _snapshot(folder: Path) -> Any:
@@ -251,6 +251,11 @@ def _sample() -> Path:
     """The sample project: inside an installed package, or in a checkout's data folder."""
     packaged = Path(str(files("journey_analytics") / "samples" / _SAMPLE))
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "data" / _SAMPLE
+
+
+def _output() -> Console:
+    """Where results go; what is read by another program is not cut to a terminal's width."""
+    return Console() if sys.stdout.isatty() else Console(width=_UNCUT)
 
 
 def _print_json(content: Any) -> None:

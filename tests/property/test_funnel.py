@@ -21,6 +21,9 @@ from tests.property.pipeline import DAY, HOUR, Event, Setup, contents, new_engin
 
 Case = tuple[list[Event], Setup]
 
+_RUN_TWICE = settings.default.max_examples // 2
+"""Examples of a test that runs the models twice for each."""
+
 _ENTERED = (
     "journeys that reach no stage are counted in journeys_entered only where another journey "
     "of the same day and channel reached one"
@@ -107,6 +110,7 @@ def test_journeys_entered_are_all_journeys_that_began(engine: DuckDBEngine, case
         assert row["journeys_entered"] == expected[row["channel_role"], row["channel"]]
 
 
+@settings(max_examples=_RUN_TWICE)
 @given(case=cases(customers=3, longest=6), data=st.data())
 def test_order_of_rows_and_a_second_run_change_nothing(
     engine: DuckDBEngine, case: Case, data: st.DataObject
@@ -120,6 +124,7 @@ def test_order_of_rows_and_a_second_run_change_nothing(
     assert {mart: contents(engine, mart) for mart in marts()} == first
 
 
+@settings(max_examples=_RUN_TWICE)
 @given(case=cases(customers=3, longest=6), others=cases(customers=1, longest=5))
 def test_an_unrelated_customer_changes_no_other_journey(
     engine: DuckDBEngine, case: Case, others: Case

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journey_analytics.engine.duckdb import DuckDBEngine
@@ -82,6 +82,7 @@ def test_state_and_measures_of_a_journey_are_those_of_a_sequential_reader(
     assert engine.rows(f"select {columns} from int_journeys order by journey_id") == expected
 
 
+@settings(max_examples=settings.default.max_examples // 2)
 @given(case=cases(customers=2, longest=5), data=st.data())
 def test_of_several_copies_the_one_received_first_counts(
     engine: DuckDBEngine, case: tuple[list[Event], Setup], data: st.DataObject

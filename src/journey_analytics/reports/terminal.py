@@ -18,6 +18,7 @@ def print_summary(console: Console, project: Project, findings: Findings) -> Non
     manifest = findings.snapshot.manifest
     console.print(f"\n[bold]{manifest['project']}[/bold], as of {manifest['as_of']}")
     console.print(headline(findings), highlight=False)
+    console.print()
     console.print(_table(f"Stage funnel ({KIND})", findings.funnels[KIND], _STAGE))
     unseen = manifest["stages_not_observed"]
     if unseen:
