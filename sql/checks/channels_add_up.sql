@@ -1,20 +1,35 @@
 -- fail: a channel role whose channels do not sum to the total of the stage, on some entry day.
 with
 
-totals as (
+channel_roles as (
 
-    select
-        entry_date,
-        funnel_kind,
-        stage,
-        journeys_reached,
-        journeys_dropped
-    from mart_stage_funnel
-    where channel_role = 'all'
+    select 'first_touch' as channel_role
+    union all
+    select 'stage_entry' as channel_role
+    union all
+    select 'last_touch' as channel_role
 
 ),
 
-by_role as (
+-- the total of every stage and day, once for each role that must sum to it
+expected as (
+
+    select
+        mart_stage_funnel.entry_date,
+        mart_stage_funnel.funnel_kind,
+        channel_roles.channel_role,
+        mart_stage_funnel.stage,
+        mart_stage_funnel.journeys_reached,
+        mart_stage_funnel.journeys_continued,
+        mart_stage_funnel.journeys_dropped,
+        mart_stage_funnel.journeys_open
+    from mart_stage_funnel
+    cross join channel_roles
+    where mart_stage_funnel.channel_role = 'all'
+
+),
+
+found as (
 
     select
         entry_date,
@@ -22,7 +37,9 @@ by_role as (
         channel_role,
         stage,
         cast(sum(journeys_reached) as bigint) as journeys_reached,
-        cast(sum(journeys_dropped) as bigint) as journeys_dropped
+        cast(sum(journeys_continued) as bigint) as journeys_continued,
+        cast(sum(journeys_dropped) as bigint) as journeys_dropped,
+        cast(sum(journeys_open) as bigint) as journeys_open
     from mart_stage_funnel
     where channel_role <> 'all'
     group by entry_date, funnel_kind, channel_role, stage
@@ -32,23 +49,25 @@ by_role as (
 final as (
 
     select
-        by_role.entry_date,
-        by_role.funnel_kind,
-        by_role.channel_role,
-        by_role.stage,
-        by_role.journeys_reached,
-        totals.journeys_reached as journeys_in_total,
+        coalesce(expected.entry_date, found.entry_date) as entry_date,
+        coalesce(expected.funnel_kind, found.funnel_kind) as funnel_kind,
+        coalesce(expected.channel_role, found.channel_role) as channel_role,
+        coalesce(expected.stage, found.stage) as stage,
+        coalesce(found.journeys_reached, 0) as journeys_reached,
+        coalesce(expected.journeys_reached, 0) as journeys_in_total,
         'the channels do not add up to the total' as reason
-    from by_role
-    left join totals
+    from expected
+    full outer join found
         on
-            by_role.entry_date = totals.entry_date
-            and by_role.funnel_kind = totals.funnel_kind
-            and by_role.stage = totals.stage
+            expected.entry_date = found.entry_date
+            and expected.funnel_kind = found.funnel_kind
+            and expected.channel_role = found.channel_role
+            and expected.stage = found.stage
     where
-        totals.journeys_reached is null
-        or by_role.journeys_reached <> totals.journeys_reached
-        or by_role.journeys_dropped <> totals.journeys_dropped
+        coalesce(expected.journeys_reached, 0) <> coalesce(found.journeys_reached, 0)
+        or coalesce(expected.journeys_continued, 0) <> coalesce(found.journeys_continued, 0)
+        or coalesce(expected.journeys_dropped, 0) <> coalesce(found.journeys_dropped, 0)
+        or coalesce(expected.journeys_open, 0) <> coalesce(found.journeys_open, 0)
 
 )
 

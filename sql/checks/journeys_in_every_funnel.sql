@@ -1,4 +1,4 @@
--- fail: journeys with a stage that some funnel does not hold, or that it holds at no first stage.
+-- fail: journeys with a stage that the progressive funnel does not hold at its first stage, in some role.
 with
 
 expected as (
@@ -9,15 +9,26 @@ expected as (
 
 ),
 
+channel_roles as (
+
+    select 'all' as channel_role
+    union all
+    select 'first_touch' as channel_role
+    union all
+    select 'stage_entry' as channel_role
+    union all
+    select 'last_touch' as channel_role
+
+),
+
 first_stages as (
 
     select
-        funnel_kind,
         channel_role,
         min(stage_ordinal) as stage_ordinal
     from mart_stage_dropoff
     where funnel_kind = 'progressive'
-    group by funnel_kind, channel_role
+    group by channel_role
 
 ),
 
@@ -29,9 +40,9 @@ found as (
     from mart_stage_dropoff
     inner join first_stages
         on
-            mart_stage_dropoff.funnel_kind = first_stages.funnel_kind
-            and mart_stage_dropoff.channel_role = first_stages.channel_role
+            mart_stage_dropoff.channel_role = first_stages.channel_role
             and mart_stage_dropoff.stage_ordinal = first_stages.stage_ordinal
+    where mart_stage_dropoff.funnel_kind = 'progressive'
     group by mart_stage_dropoff.channel_role
 
 ),
@@ -39,13 +50,15 @@ found as (
 final as (
 
     select
-        found.channel_role,
-        found.journeys as journeys_found,
+        channel_roles.channel_role,
+        coalesce(found.journeys, 0) as journeys_found,
         expected.journeys as journeys_expected,
         'the funnel does not hold every journey' as reason
-    from found
+    from channel_roles
     cross join expected
-    where found.journeys <> expected.journeys
+    left join found
+        on channel_roles.channel_role = found.channel_role
+    where coalesce(found.journeys, 0) <> expected.journeys
 
 )
 

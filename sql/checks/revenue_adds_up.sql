@@ -3,14 +3,14 @@ with
 
 by_touchpoint as (
 
-    select cast(sum(revenue) as decimal(18, 2)) as revenue
+    select cast(sum(revenue) as decimal(18, 4)) as revenue
     from mart_touchpoints
 
 ),
 
 by_journey as (
 
-    select cast(sum(revenue) as decimal(18, 2)) as revenue
+    select cast(sum(revenue) as decimal(18, 4)) as revenue
     from mart_journeys
 
 ),

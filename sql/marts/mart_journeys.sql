@@ -21,7 +21,7 @@ final as (
         int_journeys.state,
         timestamp_micros(int_journeys.converted_us) as converted_at,
         int_journeys.is_ended,
-        cast(int_journeys.revenue as decimal(18, 2)) as revenue
+        int_journeys.revenue
     from int_journeys
     left join seed_stages
         on int_journeys.furthest_ordinal = seed_stages.stage_ordinal

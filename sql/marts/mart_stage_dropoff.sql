@@ -86,14 +86,14 @@ with_interval as (
         journeys_dropped,
         journeys_open,
         drop_off_rate,
-        (drop_off_rate + 1.9207294103470487e0 / cast(journeys_decided as double))
-        / cast(1.0e0 + 3.8414588206940974e0 / cast(journeys_decided as double) as double)
+        (drop_off_rate + 1.9207294103470627e0 / cast(journeys_decided as double))
+        / cast(1.0e0 + 3.8414588206941254e0 / cast(journeys_decided as double) as double)
             as wilson_centre,
         1.959963984540054e0 * sqrt(
             drop_off_rate * (1.0e0 - drop_off_rate) / cast(journeys_decided as double)
-            + 0.9603647051735243e0 / cast(journeys_decided * journeys_decided as double)
+            + 0.9603647051735313e0 / cast(journeys_decided * journeys_decided as double)
         )
-        / cast(1.0e0 + 3.8414588206940974e0 / cast(journeys_decided as double) as double)
+        / cast(1.0e0 + 3.8414588206941254e0 / cast(journeys_decided as double) as double)
             as wilson_half_width
     from with_share
 

@@ -90,17 +90,6 @@ counts as (
 
 ),
 
-cells as (
-
-    select distinct
-        entry_date,
-        funnel_kind,
-        channel_role,
-        channel
-    from counts
-
-),
-
 -- a journey that began on the day through the channel counts as entered, whatever stage it reached;
 -- in the other roles a journey changes its channel from stage to stage, so nothing is entered
 entries as (
@@ -120,6 +109,32 @@ entries as (
         count(*) as journeys_entered
     from int_journeys
     group by entry_date, first_channel
+
+),
+
+-- where somebody entered or reached a stage; journeys that reached none have entered all the same
+cells as (
+
+    select
+        entry_date,
+        funnel_kind,
+        channel_role,
+        channel
+    from counts
+    union
+    select
+        entry_date,
+        'touched' as funnel_kind,
+        channel_role,
+        channel
+    from entries
+    union
+    select
+        entry_date,
+        'progressive' as funnel_kind,
+        channel_role,
+        channel
+    from entries
 
 ),
 

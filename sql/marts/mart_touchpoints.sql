@@ -27,7 +27,7 @@ final as (
         stg_touchpoints.page_path,
         stg_touchpoints.device,
         stg_touchpoints.country,
-        cast(stg_touchpoints.revenue as decimal(18, 2)) as revenue,
+        stg_touchpoints.revenue,
         stg_touchpoints.currency,
         stg_touchpoints.score,
         stg_touchpoints.score_kind,

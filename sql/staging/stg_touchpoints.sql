@@ -53,7 +53,6 @@ copies as (
                 score_kind asc nulls first
         ) as bigint) as copy_number
     from events
-    where occurred_us < $as_of_us
 
 ),
 
@@ -83,7 +82,9 @@ final as (
         score_kind,
         properties
     from copies
-    where copy_number = 1
+    where
+        copy_number = 1
+        and occurred_us < $as_of_us
 
 )
 

@@ -205,7 +205,7 @@ def test_full_data_gives_the_published_counts(tmp_path: Path) -> None:
     assert found["coupon_redeemed", "direct_mail_c"] == (61, 30)
     assert found["basket", "store"][0] == 155_848 - 478  # baskets of nothing paid are ignored
     money = query(snapshot, "select sum(revenue) from mart_touchpoints").item()
-    assert str(money) == "4596039.58"
+    assert str(money) == "4596039.5800"
 
 
 def _read_journeys() -> list[tuple[str, str, str, int]]:

@@ -28,7 +28,7 @@ Kind = Literal["model", "check", "bare"]
 
 MACROS = ("div", "get_json_object", "rlike", "timestamp_micros", "unix_micros")
 FUNCTIONS = (
-    exp.Abs, exp.And, exp.ArgMax, exp.ArgMin, exp.Case, exp.Cast, exp.Coalesce, exp.Count,
+    exp.Abs, exp.And, exp.ArgMax, exp.ArgMin, exp.Case, exp.Cast, exp.Chr, exp.Coalesce, exp.Count,
     exp.DenseRank, exp.Greatest, exp.If, exp.Lag, exp.Lead, exp.Least, exp.Length, exp.Lower,
     exp.MD5, exp.Max, exp.Min, exp.Nullif, exp.Or, exp.PercentileDisc, exp.Rank, exp.RowNumber,
     exp.Sqrt, exp.Substring, exp.Sum, exp.TimestampTrunc, exp.Trim, exp.TryCast, exp.UnixMicros, exp.Upper,
@@ -316,11 +316,14 @@ def writes_casts_out(statement: Statement) -> Iterator[tuple[int, str]]:
 
 
 @rule
-def has_no_backslash(statement: Statement) -> Iterator[tuple[int, str]]:
-    """No backslash: an escape on one engine, a character on the other."""
+def has_plain_texts(statement: Statement) -> Iterator[tuple[int, str]]:
+    """No backslash, and no doubled quote inside a text: other characters on Spark, whatever its settings."""
     for number, line in enumerate(statement.text.splitlines(), start=1):
         if "\\" in line:
             yield number, "backslash: the engines read it differently"
+    for token in statement.tokens:
+        if token.token_type is TokenType.STRING and "'" in token.text:
+            yield statement.line_at(token.start), "a doubled quote in a text: write `'it' || chr(39) || 's'`"
 
 
 @rule
@@ -471,6 +474,14 @@ def casts_divisors(statement: Statement) -> Iterator[tuple[int, str]]:
 
 
 @rule
+def rounds_nothing_by_a_cast(statement: Statement) -> Iterator[tuple[int, str]]:
+    """No cast of a fraction to a whole number: DuckDB rounds it, Spark cuts it off."""
+    for cast in statement.tree.find_all(exp.Cast):
+        if cast.to.this.value == "BIGINT" and _is_fraction(cast.this):
+            yield statement.line(cast), "cast of a fraction to bigint: DuckDB rounds, Spark cuts off"
+
+
+@rule
 def marks_doubles(statement: Statement) -> Iterator[tuple[int, str]]:
     """A number with a point has an exponent, `1.5e0`, unless it is only compared or a share.
 
@@ -523,6 +534,16 @@ def _differences(line: int, label: str, named: set[str], used: frozenset[str]) -
         yield line, f"{label}: {name} is used and not named"
     for name in sorted(named - used):
         yield line, f"{label}: {name} is named and not used"
+
+
+def _is_fraction(value: exp.Expr) -> bool:
+    """Whether an expression shows by its form that it is no whole number."""
+    if isinstance(value, exp.Add | exp.Sub | exp.Mul | exp.Neg | exp.Paren):
+        return any(_is_fraction(part) for part in value.iter_expressions())
+    if isinstance(value, exp.Literal):
+        return not value.is_string and not value.is_int
+    is_cast = isinstance(value, exp.Cast) and value.to.this.value in ("DOUBLE", "DECIMAL")
+    return is_cast or isinstance(value, exp.Div)
 
 
 def _outside(node: exp.Expr, *through: type[exp.Expr]) -> exp.Expr | None:

@@ -1,7 +1,7 @@
 """Sessions, journeys and stages read one touchpoint after the other, customer by customer.
 
-Written from the definitions in words (the headers under sql/ and the rule book), without looking for a fast way.
-Nothing of the product is used here.
+Written from the definitions in words (the headers under sql/ and the rule book), without looking for a
+fast way. Nothing of the product is used here.
 """
 
 from __future__ import annotations
@@ -132,13 +132,19 @@ def _read_customer(customer: str, history: list[Touchpoint], setup: Setup) -> li
             journeys.append(Journey(customer, len(journeys) + 1))
             past_after_us = None
         journeys[-1].touchpoints.append(touchpoint)
-        if setup.restart is not None and touchpoint.ordinal is not None:
-            if touchpoint.ordinal >= setup.ordinal(setup.restart.after):
-                past_after_us = touchpoint.us
+        if _is_past(touchpoint, setup):
+            past_after_us = touchpoint.us
         previous = touchpoint
     for journey in journeys:
         _close(journey, setup, is_last=journey is journeys[-1])
     return journeys
+
+
+def _is_past(touchpoint: Touchpoint, setup: Setup) -> bool:
+    """Whether it is at or past the stage that a journey must have reached before it can restart."""
+    if setup.restart is None or touchpoint.ordinal is None:
+        return False
+    return touchpoint.ordinal >= setup.ordinal(setup.restart.after)
 
 
 def _restarting(setup: Setup) -> set[str]:
@@ -204,10 +210,8 @@ def _reached(
     # the touchpoints of the stage are those from the entry up to the one that leaves it
     inside: Sequence[Touchpoint] = touchpoints[entry:left]
     last = inside[-1] if inside else touchpoints[entry]
-    if is_last or left is not None:
-        outcome = "continued"
-    else:
-        outcome = "dropped" if journey.is_ended else "open"
+    what_came = "dropped" if journey.is_ended else "open"
+    outcome = "continued" if is_last or left is not None else what_came
     return StageReached(
         journey_id=journey.journey_id,
         funnel_kind=kind,

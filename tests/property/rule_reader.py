@@ -71,11 +71,9 @@ def _happened(
     for other in before:
         if "within" in context and touch.us - other.us > duration_us(context["within"]):
             continue
-        if "stage" in context:
-            found = plain_stage(rules, other) == context["stage"]
-        else:
-            found = meets(columns, other)
-        if found:
+        if "stage" in context and plain_stage(rules, other) == context["stage"]:
+            return True
+        if "stage" not in context and meets(columns, other):
             return True
     return False
 

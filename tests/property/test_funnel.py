@@ -6,6 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -82,7 +84,7 @@ def test_parts_channels_and_stages_add_up(engine: DuckDBEngine, case: Case) -> N
         "where funnel_kind = 'progressive' and channel_role in ('all', 'first_touch') "
         "order by channel_role, channel, stage_ordinal"
     )
-    for before, after in zip(reached, reached[1:], strict=False):
+    for before, after in pairwise(reached):
         same_funnel = all(before[key] == after[key] for key in ("channel_role", "channel"))
         if same_funnel:
             assert after["journeys_reached"] <= before["journeys_reached"]
@@ -189,6 +191,15 @@ def test_a_journey_without_a_stage_counts_as_entered_on_a_day_of_its_own(
     assert engine.rows(entered) == [{"journeys_entered": 2}]
     run(engine, [staged, replace(unstaged, us=START + DAY)], setup)
     assert engine.rows(entered) == [{"journeys_entered": 2}]
+
+
+@pytest.mark.xfail(strict=True, reason="each touchpoint is rounded to cents, and then each journey")
+def test_money_below_a_cent_stops_no_run(engine: DuckDBEngine) -> None:
+    """Events keep four places: two touchpoints of half a cent make a journey of one cent."""
+    half = Decimal("0.005")
+    events = [Event("c1", START + n, "awareness", "web", f"e{n}", revenue=half) for n in (1, 2)]
+    run(engine, events, Setup(as_of_us=START + DAY))
+    assert [result for result in run_sql_checks(engine, "marts") if result.stops] == []
 
 
 def _counted(journeys: list[Journey], setup: Setup) -> Counter[tuple[object, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from hypothesis import example, given
@@ -29,9 +30,9 @@ _ZONES = st.sampled_from(
         "Asia/Pyongyang",  # the standard time itself changed
     )
 )
-_INSTANTS = st.datetimes(min_value=datetime(1990, 1, 2), max_value=datetime(2036, 12, 30)).map(
-    lambda moment: (moment.replace(tzinfo=UTC) - _EPOCH) // _ONE
-)
+_INSTANTS = st.integers(631_238_400_000_000, 2_114_294_400_000_000)
+"""From 1990 to 2036."""
+
 _NEAR_A_CHANGE = st.builds(
     lambda moment, seconds, us: (moment + timedelta(seconds=seconds) - _EPOCH) // _ONE + us,
     st.sampled_from(
@@ -59,7 +60,7 @@ def test_offsets_are_those_of_the_zone_and_cover_every_instant_once(name: str, i
     near = min(instants) + 400 * 86_400_000_000
     inside = [us for us in instants if us < near]
     table = utc_offsets(zone, min(inside), max(inside)).rows(named=True)
-    assert all(a["to_us"] == b["from_us"] for a, b in zip(table, table[1:], strict=False))
+    assert all(a["to_us"] == b["from_us"] for a, b in pairwise(table))
     for us in inside:
         (stretch,) = [row for row in table if row["from_us"] <= us < row["to_us"]]
         expected = (_EPOCH + timedelta(microseconds=us)).astimezone(zone).utcoffset()

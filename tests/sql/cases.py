@@ -67,10 +67,9 @@ class Case:
         """The text to run."""
         if self.model == OUTPUT_TABLE:
             _, rules = read_stages(self.folder / "stages.yaml", shipped("seven_stage"))
-            return compile_rules(rules)
-        if self.model in models():
-            return models()[self.model].text
-        return checks()[self.model]
+            return str(compile_rules(rules))
+        texts: dict[str, str] = {**{name: model.text for name, model in models().items()}, **checks()}
+        return texts[self.model]
 
     @property
     def parameters(self) -> dict[str, str | int | None]:
@@ -157,11 +156,11 @@ def read_yaml(path: Path) -> Any:
 
 def _parameter(value: Any) -> str | int | None:
     if isinstance(value, datetime):
-        return to_us(_aware(value))
+        return int(to_us(_aware(value)))
     try:
-        return microseconds(parse_duration(value))
+        return int(microseconds(parse_duration(value)))
     except ValueError:
-        return value
+        return value if value is None or isinstance(value, int) else str(value)
 
 
 def _typed(row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
 
 from journey_analytics.engine.duckdb import DuckDBEngine
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession  # takes a second, and most runs of one test do without it
 
 Parameters = Mapping[str, str | int | None]
 

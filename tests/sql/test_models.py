@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 
 from journey_analytics.contracts import contracts
 from journey_analytics.engine.models import models
 from journey_analytics.stages.compile import OUTPUT_TABLE
-from tests.sql.cases import Case, all_cases, checks
+from tests.sql import cases
+from tests.sql.cases import Case, all_cases, as_arrow, checks
 from tests.sql.engines import Engine, OnDuckDB, OnSpark, rows_of, spark_markers
 
 CASES = all_cases()
@@ -46,7 +49,24 @@ def test_spark_gives_the_rows_duckdb_gives(case: Case, on_duckdb: OnDuckDB, on_s
     on_both = [run(case, engine) for engine in (on_duckdb, on_spark)]
     assert on_both[0].column_names == on_both[1].column_names
     assert rows_of(on_both[0]) == rows_of(on_both[1])
-    assert plain_types(on_both[0]) == plain_types(on_both[1])
+    assert on_both[0].schema.types == on_both[1].schema.types
+
+
+def test_misspelled_input_column_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"seed_stages has no column \['stages'\]"):
+        as_arrow([{"stage": "purchase"}, {"stages": "purchase"}], contracts()["seed_stages"])
+
+
+def test_missing_input_file_and_stray_file_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_duckdb: OnDuckDB
+) -> None:
+    (tmp_path / "int_stage_visits" / "new").mkdir(parents=True)
+    (tmp_path / "int_stage_visits" / "new" / "int_journeys.yaml").write_text("[]", encoding="utf-8")
+    monkeypatch.setattr(cases, "FOLDER", tmp_path)
+    case = Case("int_stage_visits", "new")
+    assert case.stray_files() == {"int_journeys.yaml"}
+    with pytest.raises(FileNotFoundError, match=r"int_journey_touchpoints\.yaml"):
+        case.load_into(on_duckdb)
 
 
 def test_every_model_and_check_has_cases() -> None:
@@ -72,8 +92,3 @@ def approximately(row: dict[str, object]) -> dict[str, object]:
         name: pytest.approx(value, rel=1e-9) if isinstance(value, float) else value
         for name, value in row.items()
     }
-
-
-def plain_types(table: pa.Table) -> dict[str, pa.DataType]:
-    """The types of the columns; one that is null throughout may be told apart by nothing else."""
-    return {field.name: field.type for field in table.schema}

@@ -21,10 +21,7 @@ def told(error: JourneyError) -> list[tuple[str, str]]:
 
     A place reads `stages.yaml:4:12`, whatever the folder is.
     """
-    return [
-        (re.sub(r"\S*/", "", problem.where.split(",")[0]), problem.what)
-        for problem in error.problems
-    ]
+    return [(re.sub(r"\S*/", "", problem.where.split(",")[0]), problem.what) for problem in error.problems]
 
 
 def advice(error: JourneyError) -> str:

@@ -46,9 +46,7 @@ def test_the_stretches_touch_and_change_at_the_minute_of_the_clock() -> None:
 def test_one_instant_is_covered() -> None:
     """A project whose events all happen at once."""
     us = _us(2024, 3, 31, 1)
-    ((start, end, offset),) = [
-        row for row in utc_offsets(_BERLIN, us, us).rows() if row[0] <= us < row[1]
-    ]
+    ((start, end, offset),) = [row for row in utc_offsets(_BERLIN, us, us).rows() if row[0] <= us < row[1]]
     assert start <= us < end
     assert offset == 2 * _HOUR
 

@@ -11,6 +11,7 @@ Belongs here: what a rule means in SQL. Does not belong here: running it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from sqlglot import exp
@@ -23,11 +24,13 @@ from journey_analytics.stages.rules import (
     Occurrence,
     StageRule,
 )
-from journey_analytics.touchpoints import PROPERTY_PREFIX, RULE_COLUMNS
+from journey_analytics.touchpoints import PROPERTY_PREFIX, RULE_COLUMNS, Kind
 
 TOUCHPOINTS = "stg_touchpoints"
 OUTPUT_TABLE = "int_touchpoint_rules"
 
+_NUMBER = "^-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$"
+_SPELLED_OUT = {"'": 39, "\\": 92}
 _ORDERINGS: dict[str, type[exp.Binary]] = {
     "equals": exp.EQ,
     "gt": exp.GT,
@@ -69,28 +72,34 @@ def condition_sql(condition: Condition) -> exp.Expr:
 
 def _comparison(test: Comparison) -> exp.Expr:
     column = _column(test)
+    as_number = RULE_COLUMNS.get(test.column) is Kind.NUMBER or (
+        test.column not in RULE_COLUMNS and _is_number_test(test)
+    )
     missing = exp.Is(this=column.copy(), expression=exp.null())
     match test.operator:
         case "equals" | "gt" | "gte" | "lt" | "lte":
-            return _ORDERINGS[test.operator](this=column, expression=_literal(test.value))
+            return _ORDERINGS[test.operator](
+                this=column, expression=_literal(test.value, as_number=as_number)
+            )
         case "exists":
             return exp.not_(missing) if test.value else missing
         case "in":
-            return _is_one_of(column, test.value)
+            return _is_one_of(column, test.value, as_number=as_number)
         case "not":
-            return exp.paren(exp.or_(missing, exp.not_(_is_one_of(column, test.value))))
+            return exp.paren(exp.or_(missing, exp.not_(_is_one_of(column, test.value, as_number=as_number))))
         case "matches":
-            return exp.Anonymous(this="rlike", expressions=[column, _literal(test.value)])
+            return exp.Anonymous(this="rlike", expressions=[column, _text_literal(str(test.value))])
         case "contains":
             pattern = f"%{_escaped(test.value)}%"
         case _:
             pattern = f"{_escaped(test.value)}%"
-    like = exp.Like(this=column, expression=exp.Literal.string(pattern))
+    like = exp.Like(this=column, expression=_text_literal(pattern))
     return exp.Escape(this=like, expression=exp.Literal.string("!"))
 
 
-def _is_one_of(column: exp.Expr, values: object) -> exp.Expr:
-    return exp.In(this=column, expressions=[_literal(value) for value in _as_list(values)])
+def _is_one_of(column: exp.Expr, values: object, *, as_number: bool) -> exp.Expr:
+    literals = [_literal(value, as_number=as_number) for value in _as_list(values)]
+    return exp.In(this=column, expressions=literals)
 
 
 def _column(test: Comparison) -> exp.Expr:
@@ -99,23 +108,46 @@ def _column(test: Comparison) -> exp.Expr:
     name = test.column.removeprefix(PROPERTY_PREFIX)
     text = exp.Anonymous(
         this="get_json_object",
-        expressions=[exp.column("properties"), exp.Literal.string(f"$.{name}")],
+        expressions=[exp.column("properties"), _text_literal(f"$.{name}")],
     )
-    if any(isinstance(value, int | float) for value in _as_list(test.value)) and (test.operator != "exists"):
-        return exp.TryCast(this=text, to=exp.DataType.build("double"))
-    return text
+    if not _is_number_test(test):
+        return text
+    # engines disagree on what else a cast to a number takes
+    looks_like_one = exp.Anonymous(this="rlike", expressions=[text.copy(), _text_literal(_NUMBER)])
+    return exp.Case().when(looks_like_one, exp.cast(text, "double"))
+
+
+def _is_number_test(test: Comparison) -> bool:
+    """Whether a property, which is text, is compared as a number."""
+    if test.operator == "exists":
+        return False
+    return all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in _as_list(test.value)
+    )
 
 
 def _escaped(text: str) -> str:
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
-def _literal(value: object) -> exp.Expr:
-    if isinstance(value, bool):
-        return exp.true() if value else exp.false()
-    if isinstance(value, int | float):
-        return exp.Literal.number(value)
-    return exp.Literal.string(str(value))
+def _literal(value: object, *, as_number: bool) -> exp.Expr:
+    if as_number:
+        return exp.Literal.number(str(value))
+    return _text_literal(str(value).lower() if isinstance(value, bool) else str(value))
+
+
+def _text_literal(text: str) -> exp.Expr:
+    """The text as SQL; quotes and backslashes mean other things to other engines inside a literal."""
+    parts: list[exp.Expr] = []
+    for piece in re.split(r"(['\\])", text):
+        if piece in _SPELLED_OUT:
+            parts.append(exp.Anonymous(this="chr", expressions=[exp.Literal.number(_SPELLED_OUT[piece])]))
+        elif piece:
+            parts.append(exp.Literal.string(piece))
+    whole: exp.Expr = parts[0] if parts else exp.Literal.string("")
+    for part in parts[1:]:
+        whole = exp.DPipe(this=whole, expression=part)
+    return exp.paren(whole) if len(parts) > 1 else whole
 
 
 def _as_list(value: object) -> list[object]:

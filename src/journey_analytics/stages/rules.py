@@ -12,6 +12,7 @@ that a rule of that stage without a context would take. So the result never depe
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -295,6 +296,8 @@ class _Reader:
             self.complain(f"{operator!r} compares numbers, and {column} is text", path, "use equals")
         elif operator in ORDER_OPERATORS and not is_number:
             self.complain(f"{operator!r} needs a number, not {item!r}", path, "write a number")
+        elif isinstance(item, float) and not math.isfinite(item):
+            self.complain(f"{item!r} is not a number that can be compared", path, "write a finite number")
         elif not isinstance(item, str | int | float):
             self.complain(f"{item!r} is not a value to compare with", path, "write text or a number")
         else:

@@ -1,0 +1,61 @@
+"""Mart tables with a few rows by hand, and snapshots made from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from journey_analytics.contracts import Contract, contracts
+from journey_analytics.engine.duckdb import DuckDBEngine, Limits
+from journey_analytics.engine.models import marts as mart_names
+from journey_analytics.marts import Snapshot, current, move_pointer, write_snapshot
+
+Row = dict[str, Any]
+
+_DEFAULTS: dict[str, Any] = {
+    "VARCHAR": "x",
+    "BIGINT": 1,
+    "DOUBLE": 0.5,
+    "BOOLEAN": True,
+    "DATE": "2024-05-01",
+    "TIMESTAMP WITH TIME ZONE": "2024-05-01 10:00:00+00",
+    "DECIMAL(18,2)": "1.00",
+}
+
+
+def tables(**rows: list[Row]) -> DuckDBEngine:
+    """An engine with every mart table; a mart that is not named has one plain row."""
+    engine = DuckDBEngine(limits=Limits(threads=1))
+    for name in mart_names():
+        fill(engine, contracts()[name], rows.get(name, [{}]))
+    return engine
+
+
+def fill(engine: DuckDBEngine, contract: Contract, rows: list[Row]) -> None:
+    """Make a table of a contract anew; what a row does not name is a plain value the contract allows."""
+    columns = ", ".join(f'"{column.name}" {column.type}' for column in contract.columns)
+    engine.execute(f"create or replace table {contract.table} ({columns})")
+    for row in rows:
+        unknown = row.keys() - set(contract.column_names)
+        if unknown:
+            message = f"{contract.table} has no column {sorted(unknown)}"
+            raise KeyError(message)
+        values = {
+            column.name: row.get(column.name, column.values[0] if column.values else _plain(column.type))
+            for column in contract.columns
+        }
+        names = ", ".join(f"${name}" for name in values)
+        engine.execute(f"insert into {contract.table} values ({names})", values)
+
+
+def publish(folder: Path, run_id: str = "run1", **rows: list[Row]) -> Snapshot:
+    """Publish mart tables with these rows and return the live snapshot."""
+    about = {"project": "shop", "as_of": "2024-05-31", "conversion_stage": "purchase"}
+    with tables(**rows) as engine:
+        write_snapshot(engine, folder, run_id, {**about, "stages_not_observed": [], "warnings": []})
+    move_pointer(folder, run_id)
+    return current(folder)
+
+
+def _plain(kind: str) -> Any:
+    return _DEFAULTS[kind]
