@@ -29,7 +29,10 @@ def parse_duration(value: object) -> timedelta:
             f"{value!r} is not a duration: write a whole number with a unit, "
             "s, m, h, d or w, for example 30m or 90d"
         )
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    seconds = int(match[1]) * _UNITS[match[2]]
+    if seconds > timedelta.max.total_seconds():
+        raise ValueError(f"{value!r} is not a duration that anything lasts")
+    return timedelta(seconds=seconds)
 
 
 def microseconds(duration: timedelta) -> int:

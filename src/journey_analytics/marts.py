@@ -69,8 +69,8 @@ def current(folder: Path) -> Snapshot:
     Raises:
         MartError: nothing has been published yet, or the pointer leads nowhere.
     """
-    pointer = folder / _POINTER
-    if not pointer.is_file():
+    run_id = _live_name(folder)
+    if run_id is None:
         raise MartError(
             Problem(
                 "no marts have been published yet",
@@ -78,13 +78,12 @@ def current(folder: Path) -> Snapshot:
                 "run `journey run -p` on the project",
             )
         )
-    run_id = pointer.read_text(encoding="utf-8").strip()
     manifest = folder / _SNAPSHOTS / run_id / _MANIFEST
     if not manifest.is_file():
         raise MartError(
             Problem(
                 f"the live snapshot {run_id!r} is not there",
-                str(pointer),
+                str(folder / _POINTER),
                 "run `journey run --force` to publish it again",
             )
         )
@@ -105,22 +104,25 @@ def write_snapshot(engine: DuckDBEngine, folder: Path, run_id: str, about: Mappi
     Args:
         engine: holds the mart tables.
         folder: the project's marts folder.
-        run_id: names the snapshot; a leftover of a run that was cut short is written over.
+        run_id: names the snapshot; a leftover of a run that was cut short is written over. A live snapshot
+            of the same run stays when it is equal, and else the new one gets a number behind its name.
         about: what else the manifest says: inputs, versions, the as-of day.
 
     Returns:
         The snapshot's folder; no reader sees it before `move_pointer`.
     """
-    final = folder / _SNAPSHOTS / run_id
-    scratch = final.with_name(f".{run_id}.tmp")
-    for leftover in (scratch, final):
-        if leftover.exists():
-            shutil.rmtree(leftover)
+    scratch = folder / _SNAPSHOTS / f".{run_id}.tmp"
+    if scratch.exists():
+        shutil.rmtree(scratch)
     scratch.mkdir(parents=True)
     written = {name: _write_mart(engine, scratch, contracts()[name]) for name in mart_names()}
     manifest = {"run_id": run_id, **about, "marts": written}
-    text = json.dumps(manifest, indent=1, sort_keys=True, default=str)
-    (scratch / _MANIFEST).write_text(text + "\n", encoding="utf-8")
+    text = json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n"
+    (scratch / _MANIFEST).write_text(text, encoding="utf-8")
+    final = _place_for(folder, run_id, text)
+    if final.exists():
+        shutil.rmtree(scratch)
+        return final
     for path in sorted(scratch.rglob("*"), reverse=True):
         _sync(path)
     _sync(scratch)
@@ -129,18 +131,49 @@ def write_snapshot(engine: DuckDBEngine, folder: Path, run_id: str, about: Mappi
     return final
 
 
-def move_pointer(folder: Path, run_id: str) -> None:
-    """Make a written snapshot the live one, in one rename."""
+def _place_for(folder: Path, run_id: str, manifest: str) -> Path:
+    """The folder of the new snapshot; the live one's own when that says the same."""
+    live = _live_name(folder)
+    place = folder / _SNAPSHOTS / run_id
+    number = 1
+    while place.exists():
+        if place.name != live:
+            shutil.rmtree(place)
+        elif (place / _MANIFEST).is_file() and (place / _MANIFEST).read_text(encoding="utf-8") == manifest:
+            return place
+        else:
+            number += 1
+            place = place.with_name(f"{run_id}-{number}")
+    return place
+
+
+def _live_name(folder: Path) -> str | None:
+    pointer = folder / _POINTER
+    return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else None
+
+
+def move_pointer(folder: Path, name: str) -> None:
+    """Make a written snapshot the live one, in one rename.
+
+    Args:
+        folder: the project's marts folder.
+        name: of the snapshot's folder.
+    """
     scratch = folder / f"{_POINTER}.tmp"
-    scratch.write_text(run_id + "\n", encoding="utf-8")
+    scratch.write_text(name + "\n", encoding="utf-8")
     _sync(scratch)
     scratch.rename(folder / _POINTER)
     _sync(folder)
 
 
 def remove_old_snapshots(folder: Path, keep: int) -> list[str]:
-    """Delete all but the `keep` newest snapshots, never the live one, and name what went."""
-    live = current(folder).run_id
+    """Delete all but the `keep` newest snapshots, never the live one, and name what went.
+
+    What runs that were cut short left half written goes too: the caller holds the project's lock.
+    """
+    live = _live_name(folder)
+    for scratch in (folder / _SNAPSHOTS).glob(".*.tmp"):
+        shutil.rmtree(scratch)
     manifests = (folder / _SNAPSHOTS).glob(f"[!.]*/{_MANIFEST}")
     newest = sorted(manifests, key=lambda path: path.stat().st_mtime_ns, reverse=True)
     old = [path.parent for path in newest[keep:] if path.parent.name != live]

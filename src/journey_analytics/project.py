@@ -164,48 +164,65 @@ def read_project(folder: Path) -> Project:
             )
         )
     file = YamlFile(path)
-    settings = file.validate(Settings)
-    problems: list[Problem] = []
-    model: StageModel | None = None
+    settings, problems = file.check(Settings)
+    # a fault of journey.yaml hides none of the other files: what it says of them is read as far as it goes
+    said = _said(file)
+    model = shipped(said.stage_model) if said.stage_model in shipped_names() else None
     rules: tuple[StageRule, ...] = ()
-    if settings.stage_model in shipped_names():
-        model = shipped(settings.stage_model)
     try:
-        model, rules = read_stages(folder / settings.stages, model)
+        model, rules = read_stages(folder / said.stages, model)
     except JourneyError as error:
         problems.extend(error.problems)
-    if model is None:
+    if model is None and said.stage_model not in shipped_names():
         problems.append(
             file.problem(
-                f"unknown stage model {settings.stage_model!r}",
+                f"unknown stage model {said.stage_model!r}",
                 ("stage_model",),
-                advise(settings.stage_model, shipped_names(), "stage model"),
+                advise(said.stage_model, shipped_names(), "stage model"),
                 value=True,
             )
         )
-    else:
+    sources = _read_sources(file, folder, said.sources, problems)
+    if settings is not None and model is not None:
         problems.extend(_stage_problems(file, settings, model))
+    if problems or settings is None or model is None:
+        raise ConfigError(problems)
+    files = (path, *(folder / name for name in (said.stages, *said.sources)))
+    return Project(folder, settings, tuple(sources), model, rules, files)
+
+
+class _Said(_Section):
+    """What a journey.yaml says of other files, whatever else is wrong with it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    stage_model: str = Settings.model_fields["stage_model"].default
+    stages: str = Settings.model_fields["stages"].default
+    sources: tuple[str, ...] = ()
+
+
+def _said(file: YamlFile) -> _Said:
+    said, _ = file.check(_Said)
+    return said or _Said()
+
+
+def _read_sources(
+    file: YamlFile, folder: Path, names: tuple[str, ...], problems: list[Problem]
+) -> list[Source]:
+    """The sources that can be read; what is wrong with the others is added to the problems."""
     sources: list[Source] = []
-    for index, name in enumerate(settings.sources):
+    for index, name in enumerate(names):
         if not (folder / name).is_file():
-            names = [str(p.relative_to(folder)) for p in sorted(folder.glob("sources/*.yaml"))]
-            problems.append(
-                file.problem(
-                    f"source mapping {name!r} does not exist",
-                    ("sources", index),
-                    advise(name, names, "file"),
-                )
-            )
+            known = [str(path.relative_to(folder)) for path in sorted(folder.glob("sources/*.yaml"))]
+            what = f"source mapping {name!r} does not exist"
+            problems.append(file.problem(what, ("sources", index), advise(name, known, "file")))
             continue
         try:
             sources.append(read_mapping(folder / name))
         except JourneyError as error:
             problems.extend(error.problems)
     problems.extend(_named_twice(file, sources))
-    if problems or model is None:
-        raise ConfigError(problems)
-    files = (path, folder / settings.stages, *(folder / name for name in settings.sources))
-    return Project(folder, settings, tuple(sources), model, rules, files)
+    return sources
 
 
 def _stage_problems(file: YamlFile, settings: Settings, model: StageModel) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from journey_analytics.marts import Snapshot
 
 DEFAULT_TIMEOUT_SECONDS = 60
 _MEMORY_LIMIT = "2GB"
-_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+# a plan may be asked for; `explain analyze` runs what it explains, and that may be a COPY
+_COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_RUNS_WHAT_IT_EXPLAINS = re.compile(r"\s*explain\s*(\(|analy[sz]e\b)", re.IGNORECASE)
 
 
 @contextmanager
@@ -60,7 +63,7 @@ def query(snapshot: Snapshot, sql: str, timeout_seconds: float = DEFAULT_TIMEOUT
             statements = connection.extract_statements(sql)
         except duckdb.Error as cause:
             raise _refused(snapshot, sql, cause) from cause
-        if len(statements) != 1 or statements[0].type not in _ALLOWED:
+        if len(statements) != 1 or not _only_reads(statements[0]):
             raise QueryError(
                 Problem(
                     "a query is exactly one SELECT; it can read the marts and change nothing",
@@ -82,12 +85,26 @@ def query(snapshot: Snapshot, sql: str, timeout_seconds: float = DEFAULT_TIMEOUT
             ) from cause
         except duckdb.Error as cause:
             raise _refused(snapshot, sql, cause) from cause
+        except pl.exceptions.DuplicateError as cause:
+            raise QueryError(
+                Problem(
+                    f"two columns have one name: {str(cause).splitlines()[0]}",
+                    sql,
+                    "name the columns you want, with `as` where two are alike",
+                )
+            ) from cause
         finally:
             timer.cancel()
     if not isinstance(frame, pl.DataFrame):
         message = f"a query gave a {type(frame).__name__}"
         raise TypeError(message)
     return frame
+
+
+def _only_reads(statement: duckdb.Statement) -> bool:
+    if statement.type == duckdb.StatementType.EXPLAIN:
+        return _RUNS_WHAT_IT_EXPLAINS.match(_COMMENTS.sub(" ", statement.query)) is None
+    return statement.type == duckdb.StatementType.SELECT
 
 
 def _refused(snapshot: Snapshot, sql: str, cause: duckdb.Error) -> QueryError:

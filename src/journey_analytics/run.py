@@ -236,7 +236,7 @@ def _publish(run: Run) -> str:
         ],
     }
     snapshot = write_snapshot(run.engine, folder, run.run_id, about)
-    move_pointer(folder, run.run_id)
+    move_pointer(folder, snapshot.name)
     remove_old_snapshots(folder, run.project.settings.marts.keep)
     return str(snapshot)
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from journey_analytics.errors import ConfigError, JourneyError, Place, Problem, advise
 
@@ -54,6 +54,10 @@ class YamlFile:
             place = Place(self.path, mark.line + 1, mark.column + 1) if mark else Place(self.path)
             what = f"this is not valid YAML: {cause.problem or cause.context}"
             raise self.error(Problem(what, str(place), "correct the text at this place")) from cause
+        except YAMLError as cause:
+            what = f"this is not valid YAML: {' '.join(str(cause).split())}"
+            do = "remove the character that YAML does not allow"
+            raise self.error(Problem(what, str(self.path), do)) from cause
         if not isinstance(content, CommentedMap):
             raise self.error(
                 Problem(
@@ -92,14 +96,37 @@ class YamlFile:
         Raises:
             JourneyError: of the class given; every problem of the file together, in file order.
         """
-        try:
-            return model.model_validate(plain(self.content))
-        except ValidationError as cause:
-            problems = [self._from_pydantic(model, error) for error in cause.errors()]
-            raise self.error(problems) from None
+        validated, problems = self.check(model)
+        if validated is None:
+            raise self.error(problems)
+        return validated
 
-    def _from_pydantic(self, model: type[BaseModel], error: Mapping[str, Any]) -> Problem:
-        path: KeyPath = tuple(part for part in error["loc"])
+    def check(self, model: type[ModelT]) -> tuple[ModelT | None, list[Problem]]:
+        """The content as `model`, or None and every problem in file order."""
+        try:
+            return model.model_validate(plain(self.content)), []
+        except ValidationError as cause:
+            found: dict[tuple[int, int, KeyPath], Problem] = {}
+            for error in cause.errors():
+                # the members of a union complain one by one, under names that are no keys
+                path = self._known_part(tuple(error["loc"]), is_missing=error["type"] == "missing")
+                place = self.place(path)
+                found.setdefault(
+                    (place.line or 0, place.column or 0, path), self._from_pydantic(model, error, path)
+                )
+            return None, [found[key] for key in sorted(found, key=lambda key: key[:2])]
+
+    def _known_part(self, path: KeyPath, *, is_missing: bool) -> KeyPath:
+        """The path without what the file does not have; a missing key keeps its name."""
+        node: Any = self.content
+        for depth, part in enumerate(path):
+            try:
+                node = node[part]
+            except (KeyError, IndexError, TypeError):
+                return path if is_missing and depth == len(path) - 1 else path[:depth]
+        return path
+
+    def _from_pydantic(self, model: type[BaseModel], error: Mapping[str, Any], path: KeyPath) -> Problem:
         name = str(path[-1]) if path else ""
         if error["type"] == "extra_forbidden":
             return self.problem(

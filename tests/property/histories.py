@@ -72,6 +72,19 @@ def setups(draw: st.DrawFn, events: list[Event]) -> Setup:
 
 
 @st.composite
+def restarting_cases(draw: st.DrawFn) -> tuple[list[Event], Setup]:
+    """Long histories without long silences, in which journeys end by the restart rule alone."""
+    events = draw(histories(customers=2, longest=14))
+    setup = draw(setups(events))
+    restart = Restart(
+        after=draw(st.sampled_from(STAGES[:3])),
+        on=tuple(draw(st.lists(st.sampled_from(STAGES), min_size=1, unique=True))),
+        cool_down_us=draw(st.sampled_from((0, MINUTE, HOUR))),
+    )
+    return events, replace(setup, observed=STAGES, restart=restart, inactivity_us=9 * DAY)
+
+
+@st.composite
 def cases(draw: st.DrawFn, customers: int = 4, longest: int = 9) -> tuple[list[Event], Setup]:
     """Events, and settings for them."""
     events = draw(histories(customers, longest))

@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
@@ -25,11 +25,6 @@ Case = tuple[list[Event], Setup]
 
 _RUN_TWICE = settings.default.max_examples // 2
 """Examples of a test that runs the models twice for each."""
-
-_ENTERED = (
-    "journeys that reach no stage are counted in journeys_entered only where another journey "
-    "of the same day and channel reached one"
-)
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +87,6 @@ def test_parts_channels_and_stages_add_up(engine: DuckDBEngine, case: Case) -> N
     assert stopping == []
 
 
-@pytest.mark.xfail(strict=True, reason=_ENTERED)
-@settings(phases=(Phase.generate,))
 @given(case=cases(customers=3, longest=6))
 def test_journeys_entered_are_all_journeys_that_began(engine: DuckDBEngine, case: Case) -> None:
     """Also those that reached no stage: they began on the day and through the channel like any other."""
@@ -178,7 +171,6 @@ def test_interval_is_wilsons(engine: DuckDBEngine, continued: int, dropped: int,
     assert 0 <= first["drop_off_rate_low"] <= first["drop_off_rate_high"] <= 1
 
 
-@pytest.mark.xfail(strict=True, reason=_ENTERED)
 def test_a_journey_without_a_stage_counts_as_entered_on_a_day_of_its_own(
     engine: DuckDBEngine,
 ) -> None:
@@ -193,7 +185,6 @@ def test_a_journey_without_a_stage_counts_as_entered_on_a_day_of_its_own(
     assert engine.rows(entered) == [{"journeys_entered": 2}]
 
 
-@pytest.mark.xfail(strict=True, reason="each touchpoint is rounded to cents, and then each journey")
 def test_money_below_a_cent_stops_no_run(engine: DuckDBEngine) -> None:
     """Events keep four places: two touchpoints of half a cent make a journey of one cent."""
     half = Decimal("0.005")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journey_analytics.engine.duckdb import DuckDBEngine
-from tests.property.histories import cases
+from tests.property.histories import cases, restarting_cases
 from tests.property.journey_reader import local_date, read_journeys
 from tests.property.pipeline import JOURNEYS, Event, Setup, contents, new_engine, run
 
@@ -80,6 +80,19 @@ def test_state_and_measures_of_a_journey_are_those_of_a_sequential_reader(
         "first_channel, last_channel, revenue, converted_us, is_ended, state"
     )
     assert engine.rows(f"select {columns} from int_journeys order by journey_id") == expected
+
+
+@given(case=restarting_cases())
+def test_a_restart_begins_a_new_journey_once(engine: DuckDBEngine, case: tuple[list[Event], Setup]) -> None:
+    """The first touchpoint that may restart does; the next may not before `after` is reached again."""
+    events, setup = case
+    run(engine, events, setup, JOURNEYS)
+    expected = [
+        (journey.journey_id, len(journey.touchpoints), journey.state)
+        for journey in read_journeys(events, setup)
+    ]
+    rows = engine.rows("select journey_id, touchpoints, state from int_journeys")
+    assert sorted(tuple(row.values()) for row in rows) == sorted(expected)
 
 
 @settings(max_examples=settings.default.max_examples // 2)

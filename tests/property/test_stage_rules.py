@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journey_analytics.engine.duckdb import DuckDBEngine
@@ -27,6 +27,7 @@ _CHANNELS = ("ads", "email", "unassigned")
 _PATHS = ("/", "/pricing", "/pricing/eu", "/100%_off", "/o'neil", "/a!b")
 _PLANS = ("pro", "basic", "5")
 _NUMBERS = (-1, 0, 5, 9.5)
+_CONTEXTS = ("after", "not_after", "occurrence")
 _DURATIONS = ("1m", "2h", "1d")
 _GAPS = (0, 0, MINUTE, MINUTE + 1, 2 * HOUR, 2 * HOUR - 1, 24 * HOUR, 24 * HOUR + 1)
 
@@ -87,40 +88,42 @@ _conditions = st.recursive(
 )
 
 
+# what many touchpoints meet, so that the context decides whether the rule takes them
+_common = st.one_of(
+    st.sampled_from(_NAMES).map(lambda name: {"event_name": name}),
+    st.sampled_from(_CHANNELS).map(lambda name: {"channel": {"not": name}}),
+    st.just({"event_name": {"exists": True}}),
+    st.fixed_dictionaries({"not": _columns}),
+    _conditions,
+)
+
+
 @st.composite
 def _rule_sets(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Plain rules and rules with a context in any order, as stages.yaml would hold them."""
-    rules: list[dict[str, Any]] = []
-    for _ in range(draw(st.integers(1, 3))):
-        gives = draw(st.sampled_from(({"ignore": True}, *({"stage": name} for name in STAGES))))
-        rules.append({**gives, "when": draw(_conditions)})
-    plain = sorted({rule["stage"] for rule in rules if "stage" in rule})
-    for _ in range(draw(st.integers(0, 2))):
-        gives = draw(st.sampled_from(({"ignore": True}, *({"stage": name} for name in STAGES))))
-        contexts = draw(
-            st.lists(
-                st.sampled_from(("after", "not_after", "occurrence")),
-                min_size=1,
-                max_size=2,
-                unique=True,
-            )
-        )
-        rule = {**gives, "when": draw(_conditions)}
-        for context in contexts:
-            rule[context] = _context(draw, context, plain)
-        rules.append(rule)
-    mixed = draw(st.permutations(rules))
+    gives = st.sampled_from(({"ignore": True}, *({"stage": name} for name in STAGES)))
+    plain = [
+        {**draw(gives), "when": draw(st.one_of(_common, _conditions))} for _ in range(draw(st.integers(0, 3)))
+    ]
+    stages = sorted({rule["stage"] for rule in plain if "stage" in rule})
+    with_context = []
+    for _ in range(draw(st.integers(0 if plain else 1, 2))):
+        rule = {**draw(gives), "when": draw(_common)}
+        for kind in draw(st.sampled_from((("after",), ("not_after",), ("occurrence",), _CONTEXTS))):
+            rule[kind] = _context(draw, kind, stages)
+        with_context.append(rule)
+    mixed = draw(st.permutations([*with_context, *plain]))
     return [{"rule": f"r{number}", **rule} for number, rule in enumerate(mixed)]
 
 
-def _context(draw: st.DrawFn, kind: str, plain: list[str]) -> dict[str, Any]:
+def _context(draw: st.DrawFn, kind: str, stages: list[str]) -> dict[str, Any]:
     found: dict[str, Any]
     if kind == "occurrence":
         found = {"gte": draw(st.integers(2, 3))}
-    elif plain and draw(st.booleans()):
-        found = {"stage": draw(st.sampled_from(plain))}
+    elif stages and draw(st.booleans()):
+        found = {"stage": draw(st.sampled_from(stages))}
     else:
-        found = dict(draw(_conditions))
+        found = dict(draw(_common))
     if draw(st.booleans()):
         found["within"] = draw(st.sampled_from(_DURATIONS))
     return found
@@ -174,6 +177,7 @@ def stages_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("rules") / "stages.yaml"
 
 
+@settings(max_examples=3 * settings.default.max_examples)
 @given(rules=_rule_sets(), touches=_touches())
 def test_compiled_rules_take_what_a_reader_of_the_rules_would(
     engine: DuckDBEngine, stages_file: Path, rules: list[dict[str, Any]], touches: list[Touch]

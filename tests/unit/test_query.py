@@ -105,7 +105,6 @@ def test_anything_but_one_select_is_refused(snapshot: Snapshot, sql: str) -> Non
     assert "select * from mart_stage_dropoff" in advice(error)
 
 
-@pytest.mark.xfail(strict=True, reason="EXPLAIN ANALYZE runs what it explains, and that may be a COPY")
 @pytest.mark.parametrize(
     "sql",
     [
@@ -177,7 +176,6 @@ def test_a_mistake_is_told_in_the_engines_words_with_its_place(snapshot: Snapsho
     assert "Binder Error" in _refused(snapshot, "select nope from mart_journeys").problems[0].what
 
 
-@pytest.mark.xfail(strict=True, reason="Polars refuses equal names, and its own error comes through")
 def test_two_columns_of_one_name_are_no_crash(snapshot: Snapshot) -> None:
     """As every join with `select *` gives them: answered, or refused in our words."""
     sql = "select * from mart_journeys as a join mart_journeys as b on a.journey_id = b.journey_id"

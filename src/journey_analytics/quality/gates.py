@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from journey_analytics.contracts import Contract
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.quality.duckdb_dialect import share, take_back
@@ -25,6 +27,7 @@ with warnings.catch_warnings():
     import great_expectations as gx
     import great_expectations.expectations as gxe
     from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.exceptions import GreatExpectationsError
     from great_expectations.expectations.metadata_types import FailureSeverity
 
 Suites = Mapping[str, Sequence[Any]]
@@ -60,10 +63,15 @@ def run_gate(
         try:
             for table, expectations in suites.items():
                 on_table(table)
-                asset = source.add_table_asset(table, table_name=table, schema_name="main")
-                batch = asset.add_batch_definition_whole_table(table)
-                suite = gx.ExpectationSuite(name=table, expectations=list(expectations))
-                validation = batch.get_batch().validate(suite)
+                try:
+                    asset = source.add_table_asset(table, table_name=table, schema_name="main")
+                    batch = asset.add_batch_definition_whole_table(table)
+                    suite = gx.ExpectationSuite(name=table, expectations=list(expectations))
+                    validation = batch.get_batch().validate(suite)
+                except (ConnectionError, GreatExpectationsError, SQLAlchemyError) as cause:
+                    told = " ".join(str(cause).split())
+                    results.append(CheckResult(gate, table, "table", "fail", "error", sample=told))
+                    continue
                 results.extend(_read(gate, table, result) for result in validation.results)
         finally:
             take_back(name)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+from datetime import date, datetime, time
+from typing import Any
 
 import polars as pl
 
@@ -10,8 +13,23 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_json_text(frame: pl.DataFrame) -> str:
-    """A JSON array of one object per row; times in ISO 8601, decimals as text, so nothing is rounded."""
-    return json.dumps(frame.to_dicts(), default=str, ensure_ascii=False, indent=1)
+    """A JSON array of one object per row.
+
+    Times are ISO 8601, decimals are text so that nothing is rounded, and a number that JSON does not know
+    (not a number, infinite) is null.
+    """
+    rows = [{name: _plain(value) for name, value in row.items()} for row in frame.to_dicts()]
+    return json.dumps(rows, default=str, ensure_ascii=False, allow_nan=False, indent=1)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 def as_csv_text(frame: pl.DataFrame) -> str:

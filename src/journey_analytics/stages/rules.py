@@ -12,7 +12,6 @@ that a rule of that stage without a context would take. So the result never depe
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,6 +42,8 @@ RULE_KEYS = ("rule", "stage", "ignore", "when", "after", "not_after", "occurrenc
 # no back-reference, no lazy or counted repeat.
 _UNPORTABLE_REGEX = re.compile(r"\\|\(\?|[*+?]\?|\{")
 _MAX_REGEX = 1_000
+_LARGEST_NUMBER = 10**15
+_PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,8 @@ class _Reader:
             elif rule is not None:
                 seen[rule.name] = index
         complete = tuple(rule for rule in rules if rule is not None)
-        for index, rule in enumerate(rules):
-            if rule is not None:
+        if len(complete) == len(rules):  # a rule that is refused may be the one that another needs
+            for index, rule in enumerate(complete):
                 self.check_stages_have_plain_rules(rule, complete, ("rules", index))
         if self.problems:
             raise StageRuleError(self.problems)
@@ -237,7 +238,8 @@ class _Reader:
         return parts[0] if len(parts) == 1 else Group("all", tuple(parts))
 
     def comparisons(self, column: str, test: Any, path: KeyPath) -> list[Comparison]:
-        is_property = column.startswith(PROPERTY_PREFIX) and column != PROPERTY_PREFIX
+        name = column.removeprefix(PROPERTY_PREFIX)
+        is_property = name != column and _PROPERTY.fullmatch(name) is not None
         if not is_property and column not in RULE_COLUMNS:
             known = [*RULE_COLUMNS, "properties.<name>", "any", "all", "not"]
             self.complain(f"unknown column {column!r}", path, advise(column, known, "column"))
@@ -264,8 +266,9 @@ class _Reader:
             self.complain("exists is true or false", path, "correct it", value=True)
             return False
         values = value if isinstance(value, list) else [value]
-        if operator == "in" and not values:
-            self.complain(f"{column} in an empty list never holds", path, "list a value")
+        if not values:
+            outcome = "never holds" if operator == "in" else "always holds"
+            self.complain(f"{column} {operator} an empty list {outcome}", path, "list a value")
             return False
         if isinstance(value, list) and operator not in ("in", "not"):
             self.complain(f"{operator!r} takes one value", path, "use 'in' for a list", value=True)
@@ -296,8 +299,10 @@ class _Reader:
             self.complain(f"{operator!r} compares numbers, and {column} is text", path, "use equals")
         elif operator in ORDER_OPERATORS and not is_number:
             self.complain(f"{operator!r} needs a number, not {item!r}", path, "write a number")
-        elif isinstance(item, float) and not math.isfinite(item):
-            self.complain(f"{item!r} is not a number that can be compared", path, "write a finite number")
+        elif is_number and not abs(item) <= _LARGEST_NUMBER:
+            self.complain(f"{item!r} is not a number that a column can hold", path, "write a smaller one")
+        elif operator in TEXT_OPERATORS and not isinstance(item, str):
+            self.complain(f"{operator!r} compares text, and {item!r} is not", path, f"write '{item}'")
         elif not isinstance(item, str | int | float):
             self.complain(f"{item!r} is not a value to compare with", path, "write text or a number")
         else:
@@ -388,9 +393,17 @@ def read_stages(path: Path, model: StageModel | None) -> tuple[StageModel, tuple
         StageRuleError: every problem of the file together.
     """
     file = YamlFile(path, StageRuleError)
-    model = file.validate(_StagesFile).stage_model or model
+    content, problems = file.check(_StagesFile)
+    if content is not None and content.stage_model is not None:
+        model = content.stage_model
     if model is None:
-        raise StageRuleError(
-            file.problem("no stage model is given", ("stage_model",), "list the stages here")
-        )
-    return model, read_rules(file, model)
+        if "stage_model" not in file.content:
+            problems.append(file.problem("no stage model is given", ("stage_model",), "list the stages here"))
+        raise StageRuleError(problems)
+    try:
+        rules = read_rules(file, model)
+    except StageRuleError as error:
+        raise StageRuleError([*problems, *error.problems]) from None
+    if problems:
+        raise StageRuleError(problems)
+    return model, rules

@@ -137,7 +137,6 @@ def test_each_kind_of_check_breaks_as_an_error(engine: DuckDBEngine, expectation
     assert result.stops
 
 
-@pytest.mark.xfail(strict=True, reason="Great Expectations' own error comes through")
 def test_a_check_of_a_table_that_is_not_there_is_an_error(engine: DuckDBEngine) -> None:
     """With exit code 4, like any check that cannot be evaluated."""
     with pytest.raises(NotEvaluatedError):

@@ -135,7 +135,6 @@ def test_one_touchpoint_in_a_hundred_may_be_unmapped() -> None:
         assert sorted(found & {"unmapped_touchpoints"}) == expected
 
 
-@pytest.mark.xfail(strict=True, reason="the checks compare the roles that are there")
 @pytest.mark.parametrize("role", ["first_touch", "stage_entry", "last_touch"])
 def test_a_role_that_is_missing_altogether_is_found(role: str) -> None:
     """Its channels do not sum to the total either."""

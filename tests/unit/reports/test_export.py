@@ -61,7 +61,7 @@ def test_json_rounds_nothing() -> None:
     assert json.loads(text) == [
         {
             "money": "0.10",
-            "at": "2024-05-01 00:00:00+00:00",
+            "at": "2024-05-01T00:00:00+00:00",
             "name": "Müller",
             "n": 2**53 + 1,
             "none": None,
@@ -69,14 +69,12 @@ def test_json_rounds_nothing() -> None:
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="Python's str of a time is used, which has a space for the T")
 def test_json_times_are_iso_8601() -> None:
     """As the docstring says, and as parsers in browsers want them."""
     (row,) = json.loads(as_json_text(pl.DataFrame({"at": [datetime(2024, 5, 1, 9, tzinfo=UTC)]})))
     assert row["at"].startswith("2024-05-01T09:00:00")
 
 
-@pytest.mark.xfail(strict=True, reason="Python writes NaN and Infinity, which are not JSON")
 def test_json_has_no_numbers_that_json_does_not_know() -> None:
     """A share of nothing is null."""
     assert json.loads(

@@ -69,7 +69,6 @@ def test_a_wrong_value_is_told_at_the_value(
     assert found.startswith(what)
 
 
-@pytest.mark.xfail(strict=True, reason="the types of a union are told as if they were keys")
 def test_files_of_a_wrong_type_are_one_problem_of_files(tmp_path: Path) -> None:
     """A list of patterns is a natural thing to try."""
     error = _refused(tmp_path, _text(_TOP.replace("in.csv", "[a.csv, b.csv]")))

@@ -167,7 +167,6 @@ def test_properties_compare_as_numbers_with_a_number(engine: DuckDBEngine, tmp_p
     assert _taken_when(engine, tmp_path, "{properties.n: '10'}") == [1, 1, None, None, None, None]
 
 
-@pytest.mark.xfail(strict=True, reason="true is cast to a number, which the JSON text is not")
 def test_a_property_that_is_true_is_found(engine: DuckDBEngine, tmp_path: Path) -> None:
     """Or the rule is refused; to be accepted and never to hold is neither."""
     _touchpoints(engine, {"properties": '{"vip": true}'}, {"properties": '{"vip": false}'}, {})
