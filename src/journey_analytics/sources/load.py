@@ -77,7 +77,9 @@ _QUARANTINE_TYPES = {
 }
 
 _UNKNOWN_COLUMN = re.compile(r'column "?([^"\s]+)"? not found', re.IGNORECASE)
-_TIME_WITH_OFFSET = "[0-9]:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)? ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
+_LOCAL_TIME = "^[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}([ T][0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)?$"
+_PLACE_IN_CSV = re.compile(r"Line: (\d+)")
+_FILE_OF_CSV = re.compile(r'"([^"\n]+)"|file ?= ?(\S+)')
 
 
 @dataclass(frozen=True)
@@ -173,10 +175,17 @@ def _run(engine: DuckDBEngine, source: Source, sql: str, key: str = "files") -> 
         raise SourceError(
             Problem(
                 f"source {source.name!r} breaks off while it is read: {_first_line(cause)}",
-                str(source.file.place((key,), value=True)),
+                f"{source.file.place((key,), value=True)}{_place_in_file(cause)}",
                 "get the file again, or use try_cast where a value may not fit; the marts were not touched",
             )
         ) from cause
+
+
+def _place_in_file(cause: duckdb.Error) -> str:
+    """The file and line that the engine's message tells further down, if it does."""
+    line, file = _PLACE_IN_CSV.search(str(cause)), _FILE_OF_CSV.search(str(cause))
+    name = next((group for group in file.groups() if group), "") if file else ""
+    return f", {name}:{line[1]}" if line and name else ""
 
 
 def _first_line(cause: duckdb.Error) -> str:
@@ -278,6 +287,8 @@ def _faults(columns: dict[str, str], latest_us: int) -> list[_Fault]:
         for name, kind in MAPPED_COLUMNS.items()
         if kind is Kind.NUMBER and name in columns
     )
+    if "score" in columns:
+        faults.append(_Fault("not isfinite(score)", "score", "given_score", "not a number"))
     if "score_kind" in columns:
         kinds = ", ".join(f"'{kind}'" for kind in SCORE_KINDS)
         test = f"score_kind not in ({kinds})"
@@ -291,11 +302,13 @@ def _time_us(expression: str, kind: str, zone: str) -> str:
         return f"epoch_us({expression})"
     if kind.startswith(("DATE", "TIMESTAMP")):
         return f"epoch_us(timezone('{zone}', cast(({expression}) as timestamp)))"
+    # what is more than a date and a time names its zone or offset, and is taken at its word or not at all
     text = f"trim({expression})"
+    joined = f"regexp_replace({text}, ' ([+-][0-9])', '\\1')"
     return (
-        f"case when regexp_matches({text}, '{_TIME_WITH_OFFSET}') "
-        f"then epoch_us(try_cast({text} as timestamptz)) "
-        f"else epoch_us(timezone('{zone}', try_cast({text} as timestamp))) end"
+        f"case when regexp_matches({text}, '{_LOCAL_TIME}') "
+        f"then epoch_us(timezone('{zone}', try_cast({text} as timestamp))) "
+        f"else epoch_us(try_cast({joined} as timestamptz)) end"
     )
 
 

@@ -42,7 +42,12 @@ def find_files(folder: Path, source: Source) -> dict[str, list[InputFile]]:
     problems: list[Problem] = []
     found: dict[str, list[InputFile]] = {}
     for name, pattern in source.mapping.inputs.items():
-        paths = sorted(path for path in folder.glob(pattern) if path.is_file())
+        try:
+            paths = sorted(path for path in folder.glob(pattern) if path.is_file())
+        except (NotImplementedError, ValueError) as cause:
+            what = f"{pattern!r} is no pattern inside the project: {cause}"
+            problems.append(source.problem(what, ("files",), "name files relative to the project's folder"))
+            continue
         if not paths:
             problems.append(_missing(folder, source, pattern))
         for path in paths:
@@ -83,12 +88,24 @@ def rows_sql(mapping: SourceMapping, inputs: list[InputFile]) -> str:
 def csv_header(path: Path, delimiter: str) -> list[str]:
     """The column names of a CSV file; a repeated name gets its number, `Variant` then `Variant_2`."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        names = next(csv.reader(file, delimiter=delimiter))
-    counts: dict[str, int] = {}
+        names = next(csv.reader(file, delimiter=delimiter), [])
+    return unique_names(names)
+
+
+def unique_names(given: list[str]) -> list[str]:
+    """The names as columns that differ, whatever the case; one without a name is called `column`.
+
+    >>> unique_names(["Case", "Variant", "variant", ""])
+    ['Case', 'Variant', 'variant_2', 'column']
+    """
+    taken: set[str] = set()
     unique = []
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-        unique.append(name if counts[name] == 1 else f"{name}_{counts[name]}")
+    for name in (name.strip() or "column" for name in given):
+        made, number = name, 2
+        while made.casefold() in taken or (number > 2 and made in given):
+            made, number = f"{name}_{number}", number + 1
+        taken.add(made.casefold())
+        unique.append(made)
     return unique
 
 
@@ -115,11 +132,11 @@ def _fault(path: Path, mapping: SourceMapping) -> Problem | None:
 
 def _csv_fault(path: Path, mapping: SourceMapping) -> Problem | None:
     try:
-        csv_header(path, mapping.delimiter)
+        header = csv_header(path, mapping.delimiter)
     except UnicodeDecodeError as cause:
         what = "the file is not UTF-8 text"
         return Problem(what, f"{path}, byte {cause.start}", "export it as UTF-8")
-    return None
+    return None if header else Problem("the file has no header", f"{path}:1", _GET_AGAIN)
 
 
 def _parquet_fault(path: Path) -> Problem | None:
