@@ -97,13 +97,16 @@ numbered as (
 ),
 
 -- A journey is named after its customer and first touchpoint, so that it keeps its id from night to
--- night however many others come and go.
+-- night however many others come and go. The separator is spelled out where the customer's id holds it,
+-- so that no two pairs of ids read the same; a source's name never holds it.
 journeys as (
 
     select
         customer_id,
         journey_number,
-        md5(customer_id || '|' || source || '|' || event_id) as journey_id
+        md5(
+            source || '|' || replace(replace(customer_id, '!', '!!'), '|', '!p') || '|' || event_id
+        ) as journey_id
     from numbered
     where starts_journey = 1
 

@@ -30,7 +30,7 @@ MACROS = ("div", "get_json_object", "rlike", "timestamp_micros", "unix_micros")
 FUNCTIONS = (
     exp.Abs, exp.And, exp.ArgMax, exp.ArgMin, exp.Case, exp.Cast, exp.Chr, exp.Coalesce, exp.Count,
     exp.DenseRank, exp.Greatest, exp.If, exp.Lag, exp.Lead, exp.Least, exp.Length, exp.Lower,
-    exp.MD5, exp.Max, exp.Min, exp.Nullif, exp.Or, exp.PercentileDisc, exp.Rank, exp.RowNumber,
+    exp.MD5, exp.Max, exp.Min, exp.Nullif, exp.Or, exp.PercentileDisc, exp.Rank, exp.Replace, exp.RowNumber,
     exp.Sqrt, exp.Substring, exp.Sum, exp.TimestampTrunc, exp.Trim, exp.TryCast, exp.UnixMicros, exp.Upper,
 )  # fmt: skip
 CONSTRUCTS = (

@@ -50,7 +50,8 @@ class Journey:
     def journey_id(self) -> str:
         """Named after its customer and first touchpoint."""
         event = self.first.event
-        text = f"{event.customer}|{event.source}|{event.event_id}"
+        customer = event.customer.replace("!", "!!").replace("|", "!p")
+        text = f"{event.source}|{customer}|{event.event_id}"
         return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
     @property

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journey_analytics.engine.duckdb import DuckDBEngine
-from tests.property.histories import cases, restarting_cases
+from journey_analytics.local_days import to_us
+from tests.property.histories import START, cases, restarting_cases
 from tests.property.journey_reader import local_date, read_journeys
-from tests.property.pipeline import JOURNEYS, Event, Setup, contents, new_engine, run
+from tests.property.pipeline import DAY, JOURNEYS, SECOND, Event, Setup, contents, new_engine, run
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +114,25 @@ def test_of_several_copies_the_one_received_first_counts(
     with_copies = contents(engine, "int_journey_touchpoints")
     run(engine, events, setup, JOURNEYS)
     assert with_copies == contents(engine, "int_journey_touchpoints")
+
+
+def test_journeys_of_two_customers_never_share_an_id(engine: DuckDBEngine) -> None:
+    """Ids as delivered may hold the sign that the parts of a journey's id are joined with."""
+    events = [
+        Event("a", START, "awareness", "web", "web|1"),
+        Event("a|web", START, "awareness", "web", "1"),
+    ]
+    run(engine, events, Setup(as_of_us=START + DAY), JOURNEYS)
+    rows = engine.rows("select distinct journey_id from int_journey_touchpoints")
+    assert len(rows) == 2
+
+
+def test_a_journey_begins_on_the_day_of_its_first_touchpoint(engine: DuckDBEngine) -> None:
+    """St. John's put its clocks back at one past midnight: the next touchpoint is on the day before."""
+    change = to_us(datetime(2010, 11, 7, 2, 31, tzinfo=UTC))
+    events = [
+        Event("c1", change - 30 * SECOND, "awareness", "web", "e1"),
+        Event("c1", change + 30 * SECOND, "awareness", "web", "e2"),
+    ]
+    run(engine, events, Setup(as_of_us=change + DAY, zone="America/St_Johns"), JOURNEYS)
+    assert engine.rows("select entry_date from int_journeys") == [{"entry_date": date(2010, 11, 7)}]

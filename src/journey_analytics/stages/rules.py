@@ -39,8 +39,8 @@ OPERATORS: tuple[Operator, ...] = (
 RULE_KEYS = ("rule", "stage", "ignore", "when", "after", "not_after", "occurrence")
 
 # What RE2 and Java's engine read alike, see the portable subset: no backslash, no look-around,
-# no back-reference, no lazy or counted repeat.
-_UNPORTABLE_REGEX = re.compile(r"\\|\(\?|[*+?]\?|\{")
+# no back-reference, no lazy, possessive or counted repeat, no named or combined class.
+_UNPORTABLE_REGEX = re.compile(r"\\|\(\?|[*+?][*+?]|\{|\[\[|\[:|&&")
 _MAX_REGEX = 1_000
 _LARGEST_NUMBER = 10**15
 _PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -217,6 +217,13 @@ def test_a_regular_expression_must_be_good_and_portable(tmp_path: Path, pattern:
     assert do == "use [0-9] classes, anchors, groups and * + ? only"
 
 
+@pytest.mark.filterwarnings("ignore:Possible:FutureWarning")
+@pytest.mark.parametrize("pattern", ["'a++'", "'a?+'", "'[[:alpha:]]'", "'[a-z&&b]'"])
+def test_a_regular_expression_that_engines_read_differently_is_refused(tmp_path: Path, pattern: str) -> None:
+    """Possessive repeats break RE2; classes inside classes mean one thing to it and another to Java."""
+    assert _refused_when(tmp_path, f"{{page_path: {{matches: {pattern}}}}}")
+
+
 def test_a_regular_expression_may_be_so_long(tmp_path: Path) -> None:
     """1,000 characters pass, one more does not."""
     _read(tmp_path, f"- rule: r\n  stage: purchase\n  when: {{page_path: {{matches: {'a' * 1000}}}}}\n")
