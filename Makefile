@@ -52,4 +52,5 @@ lock:  ## resolve the dependencies again and write both lock files (needs uv)
 
 clean:  ## remove everything that was made here
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache data/complete_journey/marts \
-		data/complete_journey/reports data/complete_journey/work.* data/complete_journey/run.lock
+		data/complete_journey/reports data/complete_journey/store data/complete_journey/work.* \
+		data/complete_journey/run.lock

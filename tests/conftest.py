@@ -23,7 +23,7 @@ from journey_analytics.run import start, steps_to_do
 CHECKOUT = Path(__file__).parents[1]
 SHARED_DATA = CHECKOUT.parent / "shared" / "data"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-MADE_BY_RUNS = shutil.ignore_patterns("marts", "reports", "work.*", "run.lock")
+MADE_BY_RUNS = shutil.ignore_patterns("marts", "reports", "store", "work.*", "run.lock")
 
 # Great Expectations imports the Spark client where it is installed, which looks for a whole Spark when the
 # main module has no file, as under pytest-xdist; with this set it looks no further.

@@ -1,90 +1,62 @@
 -- stg_touchpoints: every event once, up to the end of the as-of day, with the customer it belongs to.
 -- Grain:  one row per source, event_id.
--- Reads:  events (one row per event loaded, copies included).
--- Params: $as_of_us: end of the as-of day in the project's zone; an event at that instant is left out.
+-- Reads:  stg_events; int_aliased_ids (one row per known id that alias events name); int_anonymous_links
+--         (one row per anonymous_ref, known_ref); int_anonymous_events (source, event_id).
+-- Params: none.
 with
 
--- Of several copies the one loaded first stays. Copies of one load are told apart by their content,
--- never by their place in a file, so the order of files and rows changes nothing.
-copies as (
+-- an anonymous id with one known id needs no look at the order of its events
+links as (
 
     select
-        source,
-        event_id,
-        occurred_us,
-        customer_ref,
         anonymous_ref,
-        session_ref,
-        event_name,
-        channel,
-        utm_source,
-        utm_medium,
-        utm_campaign,
-        referrer_host,
-        page_path,
-        device,
-        country,
-        revenue,
-        currency,
-        score,
-        score_kind,
-        properties,
-        cast(row_number() over (
-            partition by source, event_id
-            order by
-                received_us asc nulls first,
-                occurred_us asc nulls first,
-                event_name asc nulls first,
-                customer_ref asc nulls first,
-                anonymous_ref asc nulls first,
-                channel asc nulls first,
-                revenue asc nulls first,
-                score asc nulls first,
-                page_path asc nulls first,
-                properties asc nulls first,
-                session_ref asc nulls first,
-                utm_campaign asc nulls first,
-                utm_source asc nulls first,
-                utm_medium asc nulls first,
-                referrer_host asc nulls first,
-                device asc nulls first,
-                country asc nulls first,
-                currency asc nulls first,
-                score_kind asc nulls first
-        ) as bigint) as copy_number
-    from events
+        customer_id
+    from int_anonymous_links
+    where known_ids = 1
 
 ),
 
 final as (
 
     select
-        source,
-        event_id,
-        occurred_us,
-        customer_ref,
-        anonymous_ref,
-        -- the prefix keeps a cookie from being taken for a customer who happens to have that id
-        coalesce(customer_ref, 'anonymous:' || anonymous_ref) as customer_id,
-        session_ref,
-        event_name,
-        channel,
-        utm_source,
-        utm_medium,
-        utm_campaign,
-        referrer_host,
-        page_path,
-        device,
-        country,
-        revenue,
-        currency,
-        score,
-        score_kind,
-        properties
-    from copies
-    where
-        copy_number = 1
-        and occurred_us < $as_of_us
+        stg_events.source,
+        stg_events.event_id,
+        stg_events.occurred_us,
+        stg_events.customer_ref,
+        stg_events.anonymous_ref,
+        stg_events.alias_ref,
+        coalesce(
+            int_aliased_ids.customer_id,
+            stg_events.customer_ref,
+            links.customer_id,
+            int_anonymous_events.customer_id,
+            -- the prefix keeps a cookie from being taken for a customer who happens to have that id
+            'anonymous:' || stg_events.anonymous_ref
+        ) as customer_id,
+        stg_events.session_ref,
+        stg_events.event_name,
+        stg_events.channel,
+        stg_events.utm_source,
+        stg_events.utm_medium,
+        stg_events.utm_campaign,
+        stg_events.referrer_host,
+        stg_events.page_path,
+        stg_events.device,
+        stg_events.country,
+        stg_events.revenue,
+        stg_events.currency,
+        stg_events.score,
+        stg_events.score_kind,
+        stg_events.properties
+    from stg_events
+    left join int_aliased_ids
+        on stg_events.customer_ref = int_aliased_ids.known_ref
+    left join links
+        on stg_events.anonymous_ref = links.anonymous_ref
+    left join int_anonymous_events
+        on
+            stg_events.source = int_anonymous_events.source
+            and stg_events.event_id = int_anonymous_events.event_id
 
 )
 

@@ -44,7 +44,10 @@ app = App(
     version_flags=["--version"],
 )
 marts_app = App(name="marts", help="What is published: list the marts, describe one.")
-app.command(marts_app)
+sources_app = App(name="sources", help="What comes in: see what the mappings make of the files.")
+channels_app = App(name="channels", help="How events get their channel.")
+for group in (marts_app, sources_app, channels_app):
+    app.command(group)
 
 
 def _examples(*lines: str) -> str:
@@ -59,6 +62,7 @@ AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON 
 
 _messages = Console(stderr=True)
 _SAMPLE = "complete_journey"
+_MADE_BY_RUNS = ("marts", "reports", "store", "work.*", "run.lock")
 _EXIT_WARNED = 1
 _UNCUT = 10_000
 
@@ -96,7 +100,7 @@ def demo(
 ) -> int:
     """Copy the sample project (a year of grocery baskets and mailings) and run it."""
     if not folder.exists():
-        shutil.copytree(_sample(), folder, ignore=shutil.ignore_patterns("marts", "reports", "work.*"))
+        shutil.copytree(_sample(), folder, ignore=shutil.ignore_patterns(*_MADE_BY_RUNS))
     _run(folder, None, force=False)
     _print_summary(folder)
     return EXIT_DONE
@@ -186,6 +190,94 @@ def marts_describe(
         kind = column.type + (", may be null" if column.nullable else "")
         table.add_row(column.name, kind, column.unit or "", column.description)
     _output().print(table)
+    return EXIT_DONE
+
+
+@app.command(
+    help_epilogue=_examples(
+        "journey init shop --from exports/events.csv",
+        "journey init web --from ga4/2026-*.parquet",
+    )
+)
+def init(
+    folder: Annotated[Path, Parameter(help="Folder of the new project.")],
+    *,
+    from_: Annotated[
+        list[Path],
+        Parameter(name="--from", help="Files of one export that hold the events.", consume_multiple=True),
+    ],
+) -> int:
+    """Look at files and draft a project for them: format, columns, stages. Nothing is run."""
+    from journey_analytics.sources.draft import draft_project
+    from journey_analytics.sources.scaffold import write_project
+
+    draft = draft_project(from_)
+    paths = write_project(draft, folder)
+    table = Table("taken for", "what", "because of", "how sure")
+    for guess in draft.guesses:
+        table.add_row(guess.what, guess.value, guess.why, guess.sureness)
+    for name, stage, word in draft.rules:
+        table.add_row(f"stage {stage}" if stage else "no stage", name, word or "-", "a guess")
+    out = _output()
+    out.print(table)
+    out.print("wrote " + ", ".join(str(path) for path in paths), soft_wrap=True, highlight=False)
+    out.print("\nnext: read them and correct what is wrong, then")
+    for command in (f"journey sources check -p {folder}", f"journey run -p {folder}"):
+        out.print(f"  {command}", soft_wrap=True, highlight=False)
+    return EXIT_DONE
+
+
+@sources_app.command(name="check", help_epilogue=_examples("journey sources check -p shop"))
+def sources_check(*, project: Project = Path(), as_json: AsJson = False) -> int:
+    """Map the files without a run: rows, gaps, time span, duplicates, quarantine, channels."""
+    from dataclasses import asdict
+
+    from journey_analytics.local_days import to_us
+    from journey_analytics.project import read_project
+    from journey_analytics.sources.preview import preview_sources
+
+    previews = preview_sources(read_project(project), to_us(datetime.now(UTC)))
+    if as_json:
+        _print_json([asdict(preview) for preview in previews])
+        return EXIT_DONE
+    from journey_analytics.reports.terminal import print_preview
+
+    for preview in previews:
+        print_preview(_output(), preview)
+    return EXIT_DONE
+
+
+@channels_app.command(name="explain", help_epilogue=_examples("journey channels explain 4711 -p shop"))
+def channels_explain(
+    event_id: Annotated[str, Parameter(help="Id of a published event.")],
+    *,
+    project: Project = Path(),
+    as_json: AsJson = False,
+) -> int:
+    """Why an event has its channel: its source and medium, and each rule up to the one that took it."""
+    from dataclasses import asdict
+
+    from journey_analytics.marts import current
+    from journey_analytics.project import read_project
+    from journey_analytics.sources.channels import explain
+    from journey_analytics.sources.evidence import traffic_of_event
+
+    read = read_project(project)
+    evidence = traffic_of_event(current(read.marts_folder), event_id)
+    steps = explain(read.channels, evidence.inputs)
+    if as_json:
+        _print_json(
+            {"channel": evidence.channel, "inputs": evidence.inputs, "steps": [asdict(s) for s in steps]}
+        )
+        return EXIT_DONE
+    out = _output()
+    told = ", ".join(f"{name} {value!r}" for name, value in evidence.inputs.items() if value is not None)
+    out.print(f"event {event_id} of {evidence.source}: [bold]{evidence.channel}[/bold]")
+    out.print(f"it came with {told or 'nothing'}", markup=False)
+    table = Table("rule", "channel", "taken", "why")
+    for step in steps:
+        table.add_row(step.rule, step.channel or "", "yes" if step.is_matched else "no", step.reason)
+    out.print(table)
     return EXIT_DONE
 
 

@@ -43,6 +43,7 @@ class Contract(BaseModel):
     grain: str = Field(min_length=1)
     key: tuple[str, ...]
     day: str | None = Field(None, description="Date column by which the mart's files are split.")
+    may_be_empty: bool = Field(default=False, description="Whether a project may have no row of it.")
     columns: tuple[Column, ...]
 
     @property

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from journey_analytics.durations import Duration, parse_duration
 from journey_analytics.errors import ConfigError, JourneyError, Problem, advise
+from journey_analytics.sources.channels import ChannelRules, read_channels
 from journey_analytics.sources.mapping import Source, read_mapping
 from journey_analytics.stages.rules import StageRule, read_stages
 from journey_analytics.stages.stage_models import StageModel, shipped, shipped_names
@@ -53,6 +54,14 @@ class Journey(_Section):
     restart: Restart | None = None
 
 
+class Identity(_Section):
+    """How ids are joined to customers."""
+
+    max_ids: int = Field(
+        50, ge=1, description="Most known ids alias events may join; a larger group is not merged at all."
+    )
+
+
 class Marts(_Section):
     """Where the marts are published."""
 
@@ -72,7 +81,11 @@ class Settings(_Section):
         default=parse_duration("30m"), description="Longest gap inside one session."
     )
     journey: Journey = Journey()
+    identity: Identity = Identity()
     sources: tuple[str, ...] = Field(min_length=1, description="Files with the source mappings.")
+    channels: str | None = Field(
+        None, description="File with the project's own hosts and channel rules, before GA4's default group."
+    )
     engine: Literal["duckdb"] = "duckdb"
     memory_limit: str = Field("4GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$")
     threads: int | None = Field(None, ge=1, description="All cores when not given.")
@@ -98,6 +111,7 @@ class Project:
     sources: tuple[Source, ...]
     stage_model: StageModel
     rules: tuple[StageRule, ...]
+    channels: ChannelRules
     files: tuple[Path, ...]
 
     @property
@@ -124,6 +138,11 @@ class Project:
     def spill_folder(self) -> Path:
         """Where the engine puts what does not fit in memory."""
         return self.folder / "work.spill"
+
+    @property
+    def store_folder(self) -> Path:
+        """The event store: typed events of every load, and the ledger."""
+        return self.folder / "store"
 
     @property
     def lock_file(self) -> Path:
@@ -182,13 +201,15 @@ def read_project(folder: Path) -> Project:
                 value=True,
             )
         )
-    sources = _read_sources(file, folder, said.sources, problems)
+    channels = _read_channels(folder, said.channels, problems)
+    sources = _read_sources(file, folder, said.sources, channels, problems)
     if settings is not None and model is not None:
         problems.extend(_stage_problems(file, settings, model))
     if problems or settings is None or model is None:
         raise ConfigError(problems)
-    files = (path, *(folder / name for name in (said.stages, *said.sources)))
-    return Project(folder, settings, tuple(sources), model, rules, files)
+    own_channels = [said.channels] if said.channels else []
+    files = (path, *(folder / name for name in (said.stages, *own_channels, *said.sources)))
+    return Project(folder, settings, tuple(sources), model, rules, channels, files)
 
 
 class _Said(_Section):
@@ -198,6 +219,7 @@ class _Said(_Section):
 
     stage_model: str = Settings.model_fields["stage_model"].default
     stages: str = Settings.model_fields["stages"].default
+    channels: str | None = None
     sources: tuple[str, ...] = ()
 
 
@@ -207,7 +229,11 @@ def _said(file: YamlFile) -> _Said:
 
 
 def _read_sources(
-    file: YamlFile, folder: Path, names: tuple[str, ...], problems: list[Problem]
+    file: YamlFile,
+    folder: Path,
+    names: tuple[str, ...],
+    channels: ChannelRules,
+    problems: list[Problem],
 ) -> list[Source]:
     """The sources that can be read; what is wrong with the others is added to the problems."""
     sources: list[Source] = []
@@ -218,11 +244,21 @@ def _read_sources(
             problems.append(file.problem(what, ("sources", index), advise(name, known, "file")))
             continue
         try:
-            sources.append(read_mapping(folder / name))
+            sources.append(read_mapping(folder / name, channels))
         except JourneyError as error:
             problems.extend(error.problems)
     problems.extend(_named_twice(file, sources))
     return sources
+
+
+def _read_channels(folder: Path, name: str | None, problems: list[Problem]) -> ChannelRules:
+    """The project's channel rules; what is wrong with them is added to the problems."""
+    if name is not None:
+        try:
+            return read_channels(folder / name)
+        except JourneyError as error:
+            problems.extend(error.problems)
+    return read_channels(None)
 
 
 def _stage_problems(file: YamlFile, settings: Settings, model: StageModel) -> list[Problem]:

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from journey_analytics.contracts import contracts
 from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.models import marts, models, sql_folder
 from journey_analytics.errors import Problem, SourceError
+from journey_analytics.identity import EDGES, group_aliases, identity_parameters
 from journey_analytics.journeys import Parameters, model_parameters
 from journey_analytics.local_days import local_day, to_us, utc_offsets
 from journey_analytics.lock import hold
@@ -33,18 +34,19 @@ from journey_analytics.marts import (
 )
 from journey_analytics.project import Project
 from journey_analytics.quality.results import CheckResult, stop_if_failed
+from journey_analytics.sources.files import find_files
 from journey_analytics.sources.load import (
     EVENTS,
     QUARANTINE,
-    LoadedSource,
-    create_event_tables,
-    load_source,
+    Batch,
+    SourceTotals,
+    batches,
+    load_new,
+    show_events,
 )
-from journey_analytics.sources.reader import InputFile, find_files
+from journey_analytics.sources.store import Load, Store
 from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
 from journey_analytics.stages.tables import rule_table, stage_table
-
-LOAD_RESULTS = "load_results"
 
 
 @dataclass
@@ -54,12 +56,16 @@ class Run:
     project: Project
     engine: DuckDBEngine
     run_id: str
-    inputs: dict[str, dict[str, list[InputFile]]]
+    store: Store
+    batches: list[Batch]
     received_us: int
     as_of: date | None
-    loaded: list[LoadedSource] = field(default_factory=list)
+    new_loads: list[Load] = field(default_factory=list)
+    totals: list[SourceTotals] = field(default_factory=list)
     results: list[CheckResult] = field(default_factory=list)
     parameters: Parameters = field(default_factory=dict)
+    made: dict[str, int] = field(default_factory=dict)
+    """The models run so far, with their rows."""
 
     @property
     def warnings(self) -> list[CheckResult]:
@@ -98,54 +104,92 @@ def start(project: Project, *, now: datetime, as_of: date | None = None) -> Iter
         SourceError: an input file is missing, empty or damaged.
     """
     with hold(project.lock_file, now):
-        inputs = {source.name: find_files(project.folder, source) for source in project.sources}
-        run_id = _run_id(project, inputs, as_of)
+        store = Store(project.store_folder)
+        found = [
+            batch
+            for source in project.sources
+            for batch in batches(source, find_files(project.folder, source))
+        ]
+        run_id = _run_id(project, store, found, as_of)
         _remove_database(project.work_database)
         settings = project.settings
         limits = Limits(settings.memory_limit, settings.threads)
         with DuckDBEngine(project.work_database, project.spill_folder, limits) as engine:
-            yield Run(project, engine, run_id, inputs, to_us(now), as_of)
+            yield Run(project, engine, run_id, store, found, to_us(now), as_of)
 
 
 def _load(run: Run) -> str:
-    create_event_tables(run.engine)
-    run.loaded = [
-        load_source(run.engine, source, run.inputs[source.name], run.received_us)
-        for source in run.project.sources
+    # loads of an earlier try of this run stay in the store's memory; only their commit is still to come
+    for batch in run.batches:
+        scratch = run.project.spill_folder / batch.batch_id
+        load = load_new(run.engine, run.store, batch, run.received_us, scratch)
+        if load is not None:
+            run.new_loads.append(load)
+    run.totals = show_events(run.engine, run.store, list(run.project.sources), run.new_loads)
+    for total in run.totals:
+        # a source that brought nothing new has nothing new to be judged by
+        new_rows = total.new_rows if total.new_loads else None
+        rate = total.new_quarantined / total.new_rows if total.new_rows else 0.0
+        row = {"rows": total.rows, "new_rows": new_rows, "new_quarantined_rate": rate}
+        schema = {"rows": pl.Int64, "new_rows": pl.Int64, "new_quarantined_rate": pl.Float64}
+        run.engine.load(_load_table(total.source), pl.DataFrame([row], schema=schema))
+    events = sum(total.events for total in run.totals)
+    notes = [
+        f"{count:,} {what}"
+        for count, what in (
+            (sum(total.quarantined for total in run.totals), "rows in quarantine"),
+            (sum(total.times_ambiguous for total in run.totals), "local times that stand twice"),
+            (sum(total.times_shifted for total in run.totals), "local times that no clock showed"),
+        )
+        if count
     ]
-    rows = [
-        {
-            "source": loaded.source,
-            "files": loaded.files,
-            "rows": loaded.rows,
-            "events": loaded.events,
-            "quarantined": loaded.quarantined,
-            "quarantined_rate": loaded.quarantined / loaded.rows if loaded.rows else 0.0,
-        }
-        for loaded in run.loaded
-    ]
-    run.engine.load(LOAD_RESULTS, pl.DataFrame(rows))
-    quarantined = sum(loaded.quarantined for loaded in run.loaded)
-    aside = f", {quarantined:,} rows in quarantine" if quarantined else ""
-    return f"{run.engine.count(EVENTS):,} events from {len(run.loaded)} sources{aside}"
+    return ", ".join([f"{events:,} events, {len(run.new_loads)} new loads", *notes])
+
+
+def _load_table(source: str) -> str:
+    """The one-row table of what a source's loads hold, as the gate checks it."""
+    return f"load_{source}"
 
 
 def _check_raw(run: Run) -> str:
     # imported here, like in _check_marts: it takes seconds, and `journey --help` must not
-    from journey_analytics.quality.gates import contract_suite, load_suite, raw_suite, run_gate
+    from journey_analytics.quality.gates import contract_suite, load_suite, run_gate
 
-    suites = {f"raw_{source.name}": raw_suite(source.mapping.key) for source in run.project.sources}
-    suites[LOAD_RESULTS] = load_suite()
+    suites = {_load_table(total.source): load_suite() for total in run.totals}
     suites[EVENTS] = contract_suite(contracts()[EVENTS])
-    return _passed(run, run_gate(run.engine, "raw", suites))
+    told = _passed(run, run_gate(run.engine, "raw", suites))
+    run.store.commit(run.new_loads)
+    return told
+
+
+def _identity(run: Run) -> str:
+    engine, project = run.engine, run.project
+    if run.as_of is None:
+        last = engine.rows(f"select max(occurred_us) as last from {EVENTS}")[0]["last"]
+        run.as_of = local_day(last, project.zone)
+    run.parameters = {**model_parameters(project, run.as_of), **identity_parameters(project)}
+    _run_models(run, EDGES)
+    group_aliases(engine)
+    touchpoints = _run_models(run, "stg_touchpoints")["stg_touchpoints"]
+    events = engine.count(EVENTS)
+    if touchpoints == 0:
+        raise SourceError(
+            Problem(
+                f"no event happened up to {run.as_of}",
+                f"{events:,} events loaded",
+                "name a later day with --date",
+            )
+        )
+    customers = engine.rows("select count(distinct customer_id) as n from stg_touchpoints")[0]["n"]
+    return (
+        f"{touchpoints:,} touchpoints of {customers:,} customers up to {run.as_of}, "
+        f"{events - touchpoints:,} copies or later"
+    )
 
 
 def _stage(run: Run) -> str:
     engine, project = run.engine, run.project
     span = engine.rows(f"select min(occurred_us) as first, max(occurred_us) as last from {EVENTS}")[0]
-    if run.as_of is None:
-        run.as_of = local_day(span["last"], project.zone)
-    run.parameters = model_parameters(project, run.as_of)
     restart = project.settings.journey.restart
     engine.load(
         "seed_stages",
@@ -153,40 +197,31 @@ def _stage(run: Run) -> str:
     )
     engine.load("seed_stage_rules", rule_table(project.rules))
     engine.load("seed_utc_offsets", utc_offsets(project.zone, span["first"], span["last"]))
-    touchpoints = _run_models(run, "staging")["stg_touchpoints"]
-    if touchpoints == 0:
-        raise SourceError(
-            Problem(
-                f"no event happened up to {run.as_of}",
-                f"{engine.count(EVENTS):,} events loaded",
-                "name a later day with --date",
-            )
-        )
-    engine.create_table(OUTPUT_TABLE, compile_rules(project.rules))
-    unmapped = engine.rows(f"select count(*) as n from {OUTPUT_TABLE} where rule_number is null")
-    copies = engine.count(EVENTS) - touchpoints
-    return (
-        f"{touchpoints:,} touchpoints up to {run.as_of}, {copies:,} copies or later, "
-        f"{unmapped[0]['n']:,} without a stage"
-    )
+    touchpoints = engine.create_table(OUTPUT_TABLE, compile_rules(project.rules))
+    unmapped = engine.rows(f"select count(*) as n from {OUTPUT_TABLE} where rule_number is null")[0]["n"]
+    return f"{touchpoints - unmapped:,} touchpoints with a stage or ignored, {unmapped:,} without a stage"
 
 
 def _journeys(run: Run) -> str:
-    counts = _run_models(run, "intermediate")
-    return f"{counts['int_journeys']:,} journeys of {counts['int_journey_touchpoints']:,} touchpoints"
+    _run_models(run, *(name for name, model in models().items() if model.layer == "intermediate"))
+    return f"{run.made['int_journeys']:,} journeys of {run.made['int_journey_touchpoints']:,} touchpoints"
 
 
 def _marts(run: Run) -> str:
-    counts = _run_models(run, "marts")
+    counts = _run_models(run, *marts())
     return f"{len(counts)} marts, {sum(counts.values()):,} rows"
 
 
-def _run_models(run: Run, layer: str) -> dict[str, int]:
-    return {
-        name: run.engine.run_model(model, run.parameters)
-        for name, model in models().items()
-        if model.layer == layer
-    }
+def _run_models(run: Run, *tables: str) -> dict[str, int]:
+    """Run the models that make these tables, after those they need and no step has run yet; their rows."""
+    needed = set(tables)
+    for name, model in reversed(models().items()):  # in the models' order each comes after those it reads
+        if name in needed:
+            needed |= model.reads
+    for name, model in models().items():
+        if name in needed and name not in run.made:
+            run.made[name] = run.engine.run_model(model, run.parameters)
+    return {table: run.made[table] for table in tables}
 
 
 def _check_marts(run: Run) -> str:
@@ -229,10 +264,7 @@ def _publish(run: Run) -> str:
         "conversion_stage": run.project.settings.conversion.stage,
         "warnings": [f"{r.table}: {r.check}: {r.sample}" for r in run.warnings],
         "inputs": [
-            {"source": source, "input": name, "file": file.path.name, "sha256": file.sha256}
-            for source, groups in run.inputs.items()
-            for name, files in groups.items()
-            for file in files
+            {"source": batch.source.name, **asdict(file)} for batch in run.batches for file in batch.files
         ],
     }
     snapshot = write_snapshot(run.engine, folder, run.run_id, about)
@@ -250,7 +282,8 @@ def _report(run: Run) -> str:
 STEPS: tuple[Step, ...] = (
     Step("load", "read the sources into typed events", _load),
     Step("check_raw", "gate: is the batch fit to use", _check_raw),
-    Step("stage", "remove copies, give each touchpoint its stage", _stage),
+    Step("identity", "remove copies, find the customer of each event", _identity),
+    Step("stage", "give each touchpoint its stage", _stage),
     Step("journeys", "cut sessions and journeys, find the stages reached", _journeys),
     Step("marts", "compute the marts", _marts),
     Step("check_marts", "gate: do the numbers hold together", _check_marts),
@@ -266,13 +299,10 @@ def steps_to_do(run: Run, *, force: bool) -> tuple[Step, ...]:
     return STEPS
 
 
-def _run_id(project: Project, inputs: dict[str, dict[str, list[InputFile]]], as_of: date | None) -> str:
+def _run_id(project: Project, store: Store, found: list[Batch], as_of: date | None) -> str:
     """A name made from everything that decides the marts, so that the same gives the same."""
     parts = {
-        "inputs": {
-            source: {name: sorted(file.sha256 for file in files) for name, files in groups.items()}
-            for source, groups in inputs.items()
-        },
+        "loads": sorted({load.batch_id for load in store.loads} | {batch.batch_id for batch in found}),
         "config": project.config_sha256,
         "as_of": as_of,
         "version": __version__,

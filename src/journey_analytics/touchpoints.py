@@ -21,6 +21,7 @@ MAPPED_COLUMNS: dict[str, Kind] = {
     "event_id": Kind.TEXT,
     "customer_ref": Kind.TEXT,
     "anonymous_ref": Kind.TEXT,
+    "alias_ref": Kind.TEXT,
     "session_ref": Kind.TEXT,
     "event_name": Kind.TEXT,
     "channel": Kind.TEXT,
@@ -37,6 +38,12 @@ MAPPED_COLUMNS: dict[str, Kind] = {
     "score_kind": Kind.TEXT,
 }
 """What a source mapping may fill, besides `properties.<name>`."""
+
+ADDRESS_COLUMNS = ("page_url", "referrer_url", "click_id")
+"""What a mapping may give besides, to find page, referrer, tags and channel in; not kept as they are."""
+
+TRAFFIC_COLUMNS = ("utm_source", "utm_medium", "utm_campaign", "referrer_host", *ADDRESS_COLUMNS)
+"""A channel is derived from these, when a mapping gives any of them."""
 
 RULE_COLUMNS: dict[str, Kind] = {
     "source": Kind.TEXT,

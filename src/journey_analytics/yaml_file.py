@@ -90,21 +90,23 @@ class YamlFile:
         """A problem at the key (or value) at `path`."""
         return Problem(what, str(self.place(path, value=value)), do)
 
-    def validate(self, model: type[ModelT]) -> ModelT:
-        """The content as `model`.
+    def validate(self, model: type[ModelT], content: Mapping[str, Any] | None = None) -> ModelT:
+        """The content as `model`, or other content for which this file answers.
 
         Raises:
             JourneyError: of the class given; every problem of the file together, in file order.
         """
-        validated, problems = self.check(model)
+        validated, problems = self.check(model, content)
         if validated is None:
             raise self.error(problems)
         return validated
 
-    def check(self, model: type[ModelT]) -> tuple[ModelT | None, list[Problem]]:
-        """The content as `model`, or None and every problem in file order."""
+    def check(
+        self, model: type[ModelT], content: Mapping[str, Any] | None = None
+    ) -> tuple[ModelT | None, list[Problem]]:
+        """The content, or other that this file answers for; or None and every problem in file order."""
         try:
-            return model.model_validate(plain(self.content)), []
+            return model.model_validate(plain(self.content) if content is None else content), []
         except ValidationError as cause:
             found: dict[tuple[int, int, KeyPath], Problem] = {}
             for error in cause.errors():

@@ -56,7 +56,7 @@ def test_a_failed_gate_fails_the_flow_with_its_words_and_keeps_the_marts(tiny: P
     (tiny / "input" / "web.csv").write_text("id,ts,action,customer,channel,amount\n", encoding="utf-8")
     state = nightly(tiny, return_state=True)
     assert state.is_failed()
-    assert "raw_web" in str(state.message)
+    assert "load_web" in str(state.message)
     with pytest.raises(GateError):
         state.result()
     assert mart_hashes(current(tiny / "marts")) == before

@@ -13,6 +13,7 @@ import polars as pl
 
 from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.models import LAYERS, models
+from journey_analytics.identity import EDGES, group_aliases
 from journey_analytics.local_days import utc_offsets
 from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
 from journey_analytics.stages.rules import Comparison, StageRule
@@ -38,6 +39,7 @@ EVENT_SCHEMA: dict[str, Any] = {
     "received_us": pl.Int64,
     "customer_ref": pl.String,
     "anonymous_ref": pl.String,
+    "alias_ref": pl.String,
     "session_ref": pl.String,
     "event_name": pl.String,
     "channel": pl.String,
@@ -115,6 +117,7 @@ def run(
     restart = setup.restart
     known = {
         "as_of_us": setup.as_of_us,
+        "max_ids": 50,
         "session_timeout_us": setup.session_timeout_us,
         "inactivity_us": setup.inactivity_us,
         "restart_after_ordinal": setup.ordinal(restart.after) if restart else None,
@@ -130,6 +133,8 @@ def run(
     for name, model in models().items():
         if model.layer in layers:
             engine.run_model(model, known)
+        if name == EDGES:
+            group_aliases(engine)
         if name == "stg_touchpoints":
             engine.create_table(OUTPUT_TABLE, _compiled(setup.observed))
 

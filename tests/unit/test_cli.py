@@ -32,7 +32,7 @@ def assert_refused(result: subprocess.CompletedProcess[str], exit_code: int, *wo
 def test_run_tells_what_it_did_and_shows_the_funnel(tiny: Path) -> None:
     result = journey_process("run", "-p", str(tiny))
     assert result.returncode == 0, result.stderr
-    assert "[1/8]" in result.stderr
+    assert "[1/9]" in result.stderr
     assert "1 copies" in result.stderr or "1 copies or later" in result.stderr
     assert "Stage funnel" in result.stdout
     assert (tiny / "reports" / "report.html").is_file()
@@ -142,7 +142,7 @@ def test_an_empty_file_is_named(tiny: Path) -> None:
 def test_a_header_without_rows_stops_at_the_raw_gate(tiny: Path) -> None:
     text = (tiny / "input" / "web.csv").read_text(encoding="utf-8")
     (tiny / "input" / "web.csv").write_text(text.splitlines()[0] + "\n", encoding="utf-8")
-    assert_refused(journey("run", "-p", str(tiny)), 3, "GateError", "raw_web")
+    assert_refused(journey("run", "-p", str(tiny)), 3, "GateError", "load_web")
     assert not (tiny / "marts").exists()
 
 
@@ -178,15 +178,14 @@ def test_bad_rows_go_to_quarantine_and_too_many_stop_the_run(tiny: Path) -> None
     lines = path.read_text(encoding="utf-8").splitlines()
     good = [f"x{n},2026-01-0{n % 9 + 1} 10:00:00,visit,dan,email," for n in range(30)]
     path.write_text("\n".join([*lines, *good, "bad,31/04/2026,visit,eve,ads,"]) + "\n", encoding="utf-8")
-    result = journey("run", "-p", str(tiny))
-    assert result.returncode == 0, result.stderr
+    result = journey("run", "-p", str(tiny), "--strict")
+    assert result.returncode == 1, result.stderr
     assert "1 rows in quarantine" in result.stderr
-    assert "warning: load_results" in result.stderr
-    assert journey("run", "-p", str(tiny), "--strict", "--force").returncode == 1
+    assert "warning: load_web" in result.stderr
     good_marts = mart_hashes(current(tiny / "marts"))
     assert good_marts != before
     path.write_text("\n".join([*lines, "bad,31/04/2026,visit,eve,ads,"]) + "\n", encoding="utf-8")
-    assert_refused(journey("run", "-p", str(tiny)), 3, "load_results", "quarantined_rate")
+    assert_refused(journey("run", "-p", str(tiny)), 3, "load_web", "new_quarantined_rate")
     assert mart_hashes(current(tiny / "marts")) == good_marts
 
 
@@ -202,12 +201,23 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 
 
 def test_every_command_has_help_with_an_example() -> None:
-    for words in (["run"], ["demo"], ["query"], ["marts", "list"], ["marts", "describe"]):
+    for words in (
+        ["run"],
+        ["demo"],
+        ["init"],
+        ["query"],
+        ["sources", "check"],
+        ["channels", "explain"],
+        ["marts", "list"],
+        ["marts", "describe"],
+    ):
         text = journey(*words, "--help").stdout
         assert "Examples:" in text, words
         assert f"journey {' '.join(words)}" in text, words
     names = {name for name in app if not name.startswith("-")}
-    assert names == {"run", "demo", "query", "marts"}, "a new command needs a line above"
+    assert names == {"run", "demo", "init", "query", "sources", "channels", "marts"}, (
+        "a new command needs a line above"
+    )
 
 
 def test_version_names_the_package() -> None:
@@ -222,3 +232,48 @@ def test_help_loads_no_slow_library() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def test_init_drafts_a_project_that_runs(tmp_path: Path) -> None:
+    """From a bare CSV to a funnel, with what was guessed told."""
+    rows = [
+        "page;when;user_id;utm_source",
+        *(f"1 - landing;{day}.01.2026 9:{day:02};u{day};google" for day in range(10, 20)),
+        *(f"2 - cart;{day}.01.2026 10:{day:02};u{day};google" for day in range(10, 14)),
+        "3 - purchase;13.01.2026 11:00;u10;google",
+    ]
+    (tmp_path / "export.csv").write_text("\n".join(rows).replace("page;when", "event;time"), encoding="utf-8")
+    drafted = journey("init", str(tmp_path / "shop"), "--from", str(tmp_path / "export.csv"))
+    assert drafted.returncode == 0, drafted.stderr
+    for word in ("%d.%m.%Y %H:%M", "customer_ref", "stage purchase", "a guess"):
+        assert word in drafted.stdout
+    asked = journey("run", "-p", str(tmp_path / "shop"), "--json")
+    assert asked.returncode == 0, asked.stderr
+    assert json.loads(asked.stdout)["marts"]["mart_touchpoints"] == 15
+    again = journey("init", str(tmp_path / "shop"), "--from", str(tmp_path / "export.csv"))
+    assert_refused(again, 2, "holds a project already")
+
+
+def test_init_says_what_it_could_not_find(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n", encoding="utf-8")
+    refused = journey("init", str(tmp_path / "shop"), "--from", str(tmp_path / "a.csv"))
+    assert_refused(refused, 2, "no column looks like occurred_at", "columns: x, y")
+    assert not (tmp_path / "shop").exists()
+
+
+def test_sources_check_previews_without_a_run(tiny: Path) -> None:
+    (preview,) = json.loads(journey("sources", "check", "-p", str(tiny), "--json").stdout)
+    assert (preview["totals"]["rows"], preview["duplicates"]) == (8, 1)
+    assert preview["channels"][0] == {"name": "email", "events": 4}
+    assert not (tiny / "store").exists()
+    assert "8 rows = 8 events (1 of them copies)" in journey("sources", "check", "-p", str(tiny)).stdout
+
+
+def test_channels_explain_names_the_rule(tiny: Path, edit: Edit) -> None:
+    edit(tiny / "sources" / "web.yaml", "  channel: channel\n", "  utm_source: channel\n")
+    run_project(tiny)
+    told = json.loads(journey("channels", "explain", "e1", "-p", str(tiny), "--json").stdout)
+    assert told["channel"] == "email"
+    assert told["steps"][-1]["channel"] == "email"
+    assert told["steps"][-1]["is_matched"] is True
+    assert_refused(journey("channels", "explain", "nope", "-p", str(tiny)), 2, "'nope'")

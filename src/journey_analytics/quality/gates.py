@@ -82,7 +82,7 @@ def contract_suite(contract: Contract) -> list[Any]:
     """What a contract promises, as expectations: columns in order, rows, nulls, values and ranges."""
     suite: list[Any] = [
         gxe.ExpectTableColumnsToMatchOrderedList(column_list=contract.column_names),
-        gxe.ExpectTableRowCountToBeBetween(min_value=1),
+        gxe.ExpectTableRowCountToBeBetween(min_value=0 if contract.may_be_empty else 1),
     ]
     for column in contract.columns:
         if not column.nullable:
@@ -98,22 +98,15 @@ def contract_suite(contract: Contract) -> list[Any]:
     return suite
 
 
-def raw_suite(key: Sequence[str]) -> list[Any]:
-    """What any delivered batch must be: there, and with its key filled."""
-    return [
-        gxe.ExpectTableRowCountToBeBetween(min_value=1),
-        *(gxe.ExpectColumnValuesToNotBeNull(column=column) for column in key),
-    ]
-
-
 def load_suite() -> list[Any]:
-    """What the load as a whole must be: few rows in quarantine, best none."""
+    """What a source's loads must be: not empty, and of the new rows few in quarantine, best none."""
+    rate = "new_quarantined_rate"
     return [
+        gxe.ExpectColumnValuesToBeBetween(column="rows", min_value=1),
+        gxe.ExpectColumnValuesToBeBetween(column="new_rows", min_value=1),
+        gxe.ExpectColumnValuesToBeBetween(column=rate, min_value=0, max_value=MAX_QUARANTINED_RATE),
         gxe.ExpectColumnValuesToBeBetween(
-            column="quarantined_rate", min_value=0, max_value=MAX_QUARANTINED_RATE
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="quarantined_rate", min_value=0, max_value=0, severity=FailureSeverity.WARNING
+            column=rate, min_value=0, max_value=0, severity=FailureSeverity.WARNING
         ),
     ]
 

@@ -8,7 +8,9 @@ from rich.table import Table
 
 from journey_analytics.project import Project
 from journey_analytics.reports.findings import KIND, Cell, Findings, headline, percent
+from journey_analytics.sources.preview import Preview
 
+_MOST = 12
 _COLUMNS = ("reached", "continued", "dropped", "open", "drop-off", "95 % CI")
 _STAGE, _CELL = ("stage",), ("stage", "channel")
 
@@ -41,6 +43,45 @@ def print_summary(console: Console, project: Project, findings: Findings) -> Non
         f'journey query -p {folder} "select * from mart_journeys limit 5"',
     ):
         console.print(f"  {command}", highlight=False, soft_wrap=True)
+
+
+def print_preview(console: Console, preview: Preview) -> None:
+    """One source as its mapping reads it: counts, span, channels, quarantine, and its first events."""
+    totals = preview.totals
+    console.print(
+        f"[bold]{totals.source}[/bold]: {totals.rows:,} rows = {totals.events:,} events "
+        f"({preview.duplicates:,} of them copies) + {totals.quarantined:,} in quarantine"
+    )
+    console.print(f"from {preview.first or '–'} to {preview.last or '–'}", highlight=False)
+    if totals.times_ambiguous or totals.times_shifted:
+        console.print(
+            f"{totals.times_ambiguous:,} local times stand twice (taken as the later), "
+            f"{totals.times_shifted:,} no clock showed (moved by the change)"
+        )
+    for title, counts in (("channels", preview.channels), ("events", preview.event_names)):
+        told = ", ".join(f"{count['name']} {count['events']:,}" for count in counts[:_MOST])
+        more = f" and {len(counts) - _MOST} more" if len(counts) > _MOST else ""
+        console.print(f"{title}: {told}{more}", highlight=False, markup=False)
+    gaps = {name: share for name, share in preview.null_shares.items() if 0 < share < 1}
+    if gaps:
+        told = ", ".join(f"{name} {percent(share)}" for name, share in gaps.items())
+        console.print(f"missing in part: {told}", highlight=False)
+    for fault in preview.quarantine:
+        console.print(
+            f"quarantine: {fault['rows']:,} x {fault['reason']} ({fault['column_name'] or 'row'}), first in "
+            f"{fault['file']} row {fault['row_number']}: {fault['value']!r}",
+            highlight=False,
+            markup=False,
+        )
+    shown = (
+        [name for name in preview.rows[0] if any(row[name] is not None for row in preview.rows)]
+        if (preview.rows)
+        else []
+    )
+    table = Table(*shown, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for row in preview.rows:
+        table.add_row(*("" if row[name] is None else str(row[name]) for name in shown))
+    console.print(table)
 
 
 def markdown_summary(findings: Findings) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 from zoneinfo import available_timezones
@@ -18,11 +19,19 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from journey_analytics.errors import ConfigError, Problem, advise
-from journey_analytics.touchpoints import MAPPED_COLUMNS, PROPERTY_PREFIX
-from journey_analytics.yaml_file import KeyPath, YamlFile
+from journey_analytics.sources.channels import ChannelRules
+from journey_analytics.touchpoints import ADDRESS_COLUMNS, MAPPED_COLUMNS, PROPERTY_PREFIX
+from journey_analytics.yaml_file import KeyPath, YamlFile, plain
+
+Format = Literal["csv", "jsonl", "parquet", "xes", "access_log"]
 
 _PROPERTY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SINGLE_INPUT = "rows"
+_REACHES_OUTSIDE = re.compile(
+    r"(read|sniff|write|pg|duckdb)_.*|.*_scan|glob|getenv|current_setting|getvariable|nextval|currval"
+    r"|query|query_table|which_secret"
+)
+"""Functions over something else than the row: files, the environment, settings, other tables."""
 
 
 class SourceMapping(BaseModel):
@@ -31,11 +40,28 @@ class SourceMapping(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name of the source.")
-    format: Literal["csv", "parquet"] = Field(description="How the files are written.")
+    uses: str | None = Field(None, description="A shipped mapping whose keys this one adds to.")
+    format: Format = Field(description="How the files are written.")
     files: str | dict[str, str] = Field(
         description="A path or pattern inside the project, or several with the name of each."
     )
     delimiter: str = Field(",", min_length=1, max_length=1, description="Between CSV fields.")
+    quote: str = Field('"', max_length=1, description="Around CSV fields; empty for none.")
+    encoding: Literal["utf-8", "latin-1", "utf-16"] = Field("utf-8", description="Of the text.")
+    fields: tuple[str, ...] | dict[str, str] = Field(
+        (),
+        description="A list, for CSV without a header: the names of its columns. Name and DuckDB type: "
+        "columns to read out of each JSON line, or to take as empty where a CSV or Parquet file has none.",
+    )
+    time_format: str = Field(
+        "iso",
+        description="Of occurred_at when it is text or a number: iso, epoch_s, epoch_ms, epoch_us, or a "
+        "pattern such as %d/%m/%Y %H:%M.",
+    )
+    mode: Literal["append", "replace_day", "snapshot"] = Field(
+        "append",
+        description="What a later file does: add events, replace the days it holds, or replace all.",
+    )
     timezone: str = Field("UTC", description="Zone of times that carry none.")
     query: str | None = Field(
         None, description="One SELECT over the named files; they are taken as they are without."
@@ -59,17 +85,23 @@ class SourceMapping(BaseModel):
         return {_SINGLE_INPUT: self.files} if isinstance(self.files, str) else dict(self.files)
 
     @property
-    def statement(self) -> str:
-        """The SELECT over the inputs that gives the rows to be mapped."""
-        return self.query or f"select * from {next(iter(self.inputs))}"
+    def has_header(self) -> bool:
+        """Whether the files are CSV that names its own columns."""
+        return self.format == "csv" and (not self.fields or isinstance(self.fields, dict))
+
+    @property
+    def is_loaded_whole(self) -> bool:
+        """Whether the last load stands for the whole source, instead of adding to the earlier ones."""
+        return self.query is not None or self.mode == "snapshot"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A mapping and the file it stands in, for complaints that only the data can bring up."""
+    """A mapping, the file it stands in (for complaints only the data can bring up), and the channel rules."""
 
     mapping: SourceMapping
     file: YamlFile
+    channels: ChannelRules
 
     @property
     def name(self) -> str:
@@ -81,23 +113,23 @@ class Source:
         return self.file.problem(what, path, do, value=True)
 
 
-def read_mapping(path: Path) -> Source:
+def read_mapping(path: Path, channels: ChannelRules) -> Source:
     """The mapping in `path`, with its SQL checked as far as that goes without data.
 
     Raises:
         ConfigError: every problem of the file together, each at its line and column.
     """
     file = YamlFile(path)
-    mapping = file.validate(SourceMapping)
+    mapping = _validated(file)
     problems: list[Problem] = []
     for name, expression in mapping.columns.items():
         place: KeyPath = ("columns", name)
         if not _is_target(name):
-            known = [*MAPPED_COLUMNS, "properties.<name>"]
+            known = [*MAPPED_COLUMNS, *ADDRESS_COLUMNS, "properties.<name>"]
             problems.append(
                 file.problem(f"unknown event column {name!r}", place, advise(name, known, "column"))
             )
-        fault = _expression_fault(expression)
+        fault = expression_fault(expression)
         if fault:
             problems.append(
                 file.problem(
@@ -119,13 +151,42 @@ def read_mapping(path: Path) -> Source:
             problems.append(file.problem(what, ("query",), do, value=True))
     if problems:
         raise ConfigError(problems)
-    return Source(mapping, file)
+    return Source(mapping, file, channels)
+
+
+def shipped_names() -> list[str]:
+    """The names of the mappings that come with the package."""
+    folder = files("journey_analytics") / "sources" / "mappings"
+    return sorted(
+        entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")
+    )
+
+
+def shipped_path(name: str) -> Path:
+    """Where the shipped mapping `name` lies."""
+    return Path(str(files("journey_analytics") / "sources" / "mappings" / f"{name}.yaml"))
+
+
+def _validated(file: YamlFile) -> SourceMapping:
+    """The mapping, with the keys of the shipped one it uses under its own; columns are joined one by one."""
+    name = file.content.get("uses")
+    if name is None:
+        return file.validate(SourceMapping)
+    if name not in shipped_names():
+        known = advise(str(name), shipped_names(), "mapping")
+        raise ConfigError(file.problem(f"unknown mapping {name!r}", ("uses",), known, value=True))
+    base = plain(YamlFile(shipped_path(str(name))).content)
+    own = plain(file.content)
+    columns = {**base.get("columns", {}), **(own.get("columns") or {})}
+    # a column set to nothing is taken out of the shipped mapping
+    kept = {column: expression for column, expression in columns.items() if expression is not None}
+    return file.validate(SourceMapping, {**base, **own, "columns": kept})
 
 
 def _is_target(name: str) -> bool:
     if name.startswith(PROPERTY_PREFIX):
         return _PROPERTY_NAME.fullmatch(name.removeprefix(PROPERTY_PREFIX)) is not None
-    return name in MAPPED_COLUMNS
+    return name in MAPPED_COLUMNS or name in ADDRESS_COLUMNS
 
 
 def _missing_targets(file: YamlFile, mapping: SourceMapping) -> list[Problem]:
@@ -154,8 +215,8 @@ def _missing_targets(file: YamlFile, mapping: SourceMapping) -> list[Problem]:
     return problems
 
 
-def _expression_fault(text: str) -> str | None:
-    """Why `text` is not one scalar expression, or None."""
+def expression_fault(text: str) -> str | None:
+    """Why `text` is not one scalar expression over a row, or None."""
     try:
         tree = sqlglot.parse_one(f"select {text}", read="duckdb")
     except SqlglotError as cause:
@@ -175,6 +236,16 @@ def _expression_fault(text: str) -> str | None:
     ):
         if body.find(kind):
             return f"{text!r} holds {name}"
+    outside = _outside_function(body)
+    return f"{text!r} calls {outside}, which does not read the row" if outside else None
+
+
+def _outside_function(tree: exp.Expr) -> str | None:
+    """The first function in `tree` that reaches for a file, the environment, a setting or a table."""
+    for function in tree.find_all(exp.Func):
+        name = (function.name if isinstance(function, exp.Anonymous) else function.sql_name()).lower()
+        if _REACHES_OUTSIDE.fullmatch(name):
+            return name
     return None
 
 
@@ -188,6 +259,9 @@ def _query_fault(text: str, inputs: list[str]) -> tuple[str, str] | None:
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         return "the query is not one SELECT", advice
     tree = trees[0]
+    outside = _outside_function(tree)
+    if outside:
+        return f"the query calls {outside}", advice
     names = {cte.alias for cte in tree.find_all(exp.CTE)} | set(inputs)
     for table in tree.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier) or table.db:

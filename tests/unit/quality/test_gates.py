@@ -11,7 +11,7 @@ import pytest
 from journey_analytics.contracts import Column, Contract, contracts
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import GateError, NotEvaluatedError
-from journey_analytics.quality.gates import contract_suite, load_suite, raw_suite, run_gate
+from journey_analytics.quality.gates import contract_suite, load_suite, run_gate
 from journey_analytics.quality.results import CheckResult, stop_if_failed
 
 _COLUMNS = "id varchar, state varchar, rate double, n bigint"
@@ -28,6 +28,9 @@ _CONTRACT = Contract(
         Column(name="n", type="BIGINT", description="Count.", min=1),
     ),
 )
+
+
+_HAS_ROWS = gxe.ExpectTableRowCountToBeBetween(min_value=1)
 
 
 @pytest.fixture
@@ -140,7 +143,7 @@ def test_each_kind_of_check_breaks_as_an_error(engine: DuckDBEngine, expectation
 def test_a_check_of_a_table_that_is_not_there_is_an_error(engine: DuckDBEngine) -> None:
     """With exit code 4, like any check that cannot be evaluated."""
     with pytest.raises(NotEvaluatedError):
-        stop_if_failed(run_gate(engine, "test", {"nothing": raw_suite([])}))
+        stop_if_failed(run_gate(engine, "test", {"nothing": [_HAS_ROWS]}))
 
 
 def test_a_warning_does_not_stop(engine: DuckDBEngine) -> None:
@@ -152,21 +155,6 @@ def test_a_warning_does_not_stop(engine: DuckDBEngine) -> None:
     stop_if_failed([result])
 
 
-def test_a_raw_batch_has_rows_and_its_key(engine: DuckDBEngine) -> None:
-    """Each column of the key."""
-    _things(engine)
-    assert _not_passed(engine, raw_suite(["id", "n"])) == []
-    _things(engine, "(null, 'open', 0, 1), (null, 'open', 0, null)")
-    assert [(r.check, r.rows_failed) for r in _not_passed(engine, raw_suite(["id", "n"]))] == [
-        ("expect_column_values_to_not_be_null(id)", 2),
-        ("expect_column_values_to_not_be_null(n)", 1),
-    ]
-    _things(engine, "")
-    assert [r.check for r in _not_passed(engine, raw_suite(["id"]))] == [
-        "expect_table_row_count_to_be_between"
-    ]
-
-
 @pytest.mark.parametrize(
     ("rate", "found"), [(0.0, []), (0.01, ["warn"]), (0.1, ["warn"]), (0.11, ["fail", "warn"])]
 )
@@ -174,9 +162,20 @@ def test_rows_in_quarantine_warn_and_too_many_fail(
     engine: DuckDBEngine, rate: float, found: list[str]
 ) -> None:
     """One in ten is the limit."""
-    engine.execute(f"create table things as select cast({rate} as double) as quarantined_rate")
+    rates = f"cast({rate} as double) as new_quarantined_rate"
+    engine.execute(f"create table things as select 100 as rows, 100 as new_rows, {rates}")
     results = _not_passed(engine, load_suite())
     assert sorted(result.severity for result in results) == found
+
+
+@pytest.mark.parametrize(("new_rows", "is_sound"), [("null", True), ("1", True), ("0", False)])
+def test_what_came_in_has_rows(engine: DuckDBEngine, new_rows: str, is_sound: bool) -> None:
+    """Null: nothing came in, which is for others to judge."""
+    engine.execute(
+        f"create table things as select 100 as rows, cast({new_rows} as bigint) as new_rows, "
+        "cast(0 as double) as new_quarantined_rate"
+    )
+    assert (_not_passed(engine, load_suite()) == []) is is_sound
 
 
 def test_several_suites_run_in_one_gate_and_tell_where_they_are(engine: DuckDBEngine) -> None:
@@ -184,7 +183,7 @@ def test_several_suites_run_in_one_gate_and_tell_where_they_are(engine: DuckDBEn
     _things(engine)
     engine.execute("create table others as select 1 as id")
     seen: list[str] = []
-    suites = {"things": raw_suite([]), "others": raw_suite(["id"])}
+    suites = {"things": [_HAS_ROWS], "others": [_HAS_ROWS, gxe.ExpectColumnValuesToNotBeNull(column="id")]}
     for _ in range(2):
         results = run_gate(engine, "test", suites, seen.append)
         assert [(r.gate, r.table) for r in results] == [

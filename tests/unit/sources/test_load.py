@@ -12,11 +12,13 @@ import polars as pl
 import pytest
 
 from journey_analytics.engine.duckdb import DuckDBEngine
-from journey_analytics.errors import ConfigError, SourceError
+from journey_analytics.errors import ConfigError
 from journey_analytics.local_days import to_moment, to_us
-from journey_analytics.sources.load import LoadedSource, create_event_tables, load_source
+from journey_analytics.sources.channels import read_channels
+from journey_analytics.sources.files import find_files
+from journey_analytics.sources.load import batches, load_new, show_events
 from journey_analytics.sources.mapping import read_mapping
-from journey_analytics.sources.reader import find_files
+from journey_analytics.sources.store import Store
 from tests.unit.files import told, write
 
 _NOW = to_us(datetime(2025, 1, 1, tzinfo=UTC))
@@ -35,23 +37,28 @@ columns:
 
 @pytest.fixture
 def engine() -> Iterator[DuckDBEngine]:
-    """An engine with empty event tables."""
+    """An engine in memory."""
     with DuckDBEngine() as opened:
-        create_event_tables(opened)
         yield opened
 
 
 def _load(
     engine: DuckDBEngine, folder: Path, rows: str | pl.DataFrame, mapping: str = _MAPPING
-) -> LoadedSource:
-    """Write the rows and the mapping into `folder`, and load them."""
+) -> tuple[int, int, int]:
+    """Write the rows and the mapping into `folder`, load them, and count rows, events and quarantine."""
     if isinstance(rows, str):
         write(folder / "in.csv", rows)
     else:
         rows.write_parquet(folder / "in.parquet")
         mapping = mapping.replace("csv", "parquet")
-    source = read_mapping(write(folder / "web.yaml", mapping))
-    return load_source(engine, source, find_files(folder, source), _NOW)
+    source = read_mapping(write(folder / "web.yaml", mapping), read_channels(None))
+    store = Store(folder / "store")
+    loads = [
+        load_new(engine, store, batch, _NOW, folder / "scratch")
+        for batch in batches(source, find_files(folder, source))
+    ]
+    (totals,) = show_events(engine, store, [source], [load for load in loads if load])
+    return totals.rows, totals.events, totals.quarantined
 
 
 def _quarantined(engine: DuckDBEngine) -> list[tuple[object, ...]]:
@@ -98,7 +105,7 @@ def test_bad_rows_go_to_quarantine_with_file_row_column_value_and_reason(
     12,,,,,,
     """
     loaded = _load(engine, tmp_path, rows, mapping)
-    assert loaded == LoadedSource("web", files=1, rows=12, events=1, quarantined=11)
+    assert loaded == (12, 1, 11)
     assert _quarantined(engine) == [
         ("in.csv", 2, "occurred_at", None, "no time"),
         ("in.csv", 3, "occurred_at", "31/04/2024", "not a time"),
@@ -196,9 +203,10 @@ def test_typed_times_of_parquet_are_taken_as_they_are(engine: DuckDBEngine, tmp_
         ([at], datetime(2024, 7, 1, 10, tzinfo=berlin)),
         ([at.date()], datetime(2024, 7, 1, tzinfo=berlin)),
     ):
-        create_event_tables(engine)
+        folder = tmp_path / str(expected.day) / str(values[0])
+        folder.mkdir(parents=True)
         frame = pl.DataFrame({"id": ["1"], "ts": values, "name": ["v"], "who": ["c"]})
-        _load(engine, tmp_path, frame)
+        _load(engine, folder, frame)
         assert _times(engine) == {"1": expected}
 
 
@@ -291,10 +299,10 @@ def test_names_that_are_not_in_the_rows_are_told_together(engine: DuckDBEngine, 
     with pytest.raises(ConfigError) as caught:
         _load(engine, tmp_path, "id,ts,name,who\n1,2024-01-01,v,c\n", mapping)
     places = [place for place, _ in told(caught.value)]
-    assert places == ["web.yaml:3:7", "web.yaml:9:15"]
+    assert places == ["web.yaml:9:15", "web.yaml:3:7"]
     assert [problem.do.split(" (")[0] for problem in caught.value.problems] == [
-        "use 'id'",
         "use 'name'",
+        "use 'id'",
     ]
 
 
@@ -309,34 +317,48 @@ def test_a_query_joins_the_inputs(engine: DuckDBEngine, tmp_path: Path) -> None:
     """
     write(tmp_path / "o.csv", "id,ts,pid\n1,2024-01-01,7\n2,soon,7\n")
     write(tmp_path / "p.csv", "pid,who\n7,ann\n")
-    source = read_mapping(write(tmp_path / "shop.yaml", mapping))
-    load_source(engine, source, find_files(tmp_path, source), _NOW)
+    source = read_mapping(write(tmp_path / "shop.yaml", mapping), read_channels(None))
+    store = Store(tmp_path / "store")
+    (batch,) = batches(source, find_files(tmp_path, source))
+    load_new(engine, store, batch, _NOW, tmp_path / "scratch")
+    show_events(engine, store, [source], [])
     assert engine.rows("select event_id, customer_ref from events") == [
         {"event_id": "1", "customer_ref": "ann"}
     ]
     assert _quarantined(engine) == [(None, None, "occurred_at", "soon", "not a time")]
 
 
-@pytest.mark.parametrize("line", ["2,2024-01-01,v\n", "2,2024-01-01,v,c,d,e\n"])
-def test_a_file_that_breaks_off_is_named(engine: DuckDBEngine, tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "reason"), [("2,2024-01-01,v", "too few fields"), ("2,2024-01-01,v,c,d,e", "too many fields")]
+)
+def test_a_line_that_is_no_row_costs_itself_and_no_other(
+    engine: DuckDBEngine, tmp_path: Path, line: str, reason: str
+) -> None:
     """One of a thousand files has a line with too few fields: which one, and where?"""
-    with pytest.raises(SourceError, match=r"in\.csv") as caught:
-        _load(engine, tmp_path, f"id,ts,name,who\n1,2024-01-01,v,c\n{line}")
-    assert "3" in str(caught.value)
+    rows = f"id,ts,name,who\n1,2024-01-01,v,c\n{line}\n3,2024-01-01,v,c\n4,soon,v,c\n"
+    assert _load(engine, tmp_path, rows) == (4, 2, 2)
+    assert [(row[0], row[1], row[4]) for row in _quarantined(engine)] == [
+        ("in.csv", 2, reason),
+        ("in.csv", 4, "not a time"),
+    ]
 
 
 def test_a_file_without_rows_gives_no_events(engine: DuckDBEngine, tmp_path: Path) -> None:
     """That this stops the run is the gate's business."""
-    assert _load(engine, tmp_path, "id,ts,name,who\n") == LoadedSource("web", 1, 0, 0, 0)
+    assert _load(engine, tmp_path, "id,ts,name,who\n") == (0, 0, 0)
 
 
-def test_loading_one_source_leaves_the_events_of_others(engine: DuckDBEngine, tmp_path: Path) -> None:
-    """Both are in one table."""
+def test_events_of_all_sources_are_shown_together(engine: DuckDBEngine, tmp_path: Path) -> None:
+    """Both are in one view."""
+    store = Store(tmp_path / "store")
+    sources = []
     for name in ("app", "web"):
-        folder = tmp_path / name
-        rows = "id,ts,name,who\n1,2024-01-01,v,c\n"
-        _load(engine, folder, rows, _MAPPING.replace("web", name))
-    assert [row["source"] for row in engine.rows("select source from events order by source")] == [
-        "app",
-        "web",
-    ]
+        write(tmp_path / f"{name}.csv", "id,ts,name,who\n1,2024-01-01,v,c\n")
+        mapping = _MAPPING.replace("web", name).replace("in.csv", f"{name}.csv")
+        source = read_mapping(write(tmp_path / f"{name}.yaml", mapping), read_channels(None))
+        sources.append(source)
+        for batch in batches(source, find_files(tmp_path, source)):
+            load_new(engine, store, batch, _NOW, tmp_path / "scratch")
+    show_events(engine, store, sources, [])
+    found = engine.rows("select source from events order by source")
+    assert [row["source"] for row in found] == ["app", "web"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from journey_analytics.errors import ConfigError
+from journey_analytics.sources.channels import read_channels
 from journey_analytics.sources.mapping import Source, read_mapping
 from tests.unit.files import told, write
 
@@ -26,7 +27,7 @@ def _text(top: str = _TOP, **columns: str | None) -> str:
 
 
 def _read(tmp_path: Path, text: str) -> Source:
-    return read_mapping(write(tmp_path / "web.yaml", text))
+    return read_mapping(write(tmp_path / "web.yaml", text), read_channels(None))
 
 
 def _refused(tmp_path: Path, text: str) -> ConfigError:
@@ -40,7 +41,7 @@ def test_a_mapping_is_read(tmp_path: Path) -> None:
     mapping = _read(tmp_path, _text()).mapping
     assert (mapping.source, mapping.timezone, mapping.delimiter) == ("web", "UTC", ",")
     assert mapping.inputs == {"rows": "in.csv"}
-    assert mapping.statement == "select * from rows"
+    assert mapping.query is None
 
 
 def test_an_unknown_key_is_named_with_the_closest(tmp_path: Path) -> None:
@@ -54,7 +55,12 @@ def test_an_unknown_key_is_named_with_the_closest(tmp_path: Path) -> None:
     ("old", "new", "place", "what"),
     [
         ("source: web", "source: Web-1", "web.yaml:1:9", "source: String should match pattern"),
-        ("format: csv", "format: xlsx", "web.yaml:2:9", "format: Input should be 'csv' or 'parquet'"),
+        (
+            "format: csv",
+            "format: xlsx",
+            "web.yaml:2:9",
+            "format: Input should be 'csv', 'jsonl', 'parquet', 'xes' or 'access_log'",
+        ),
         ("files", "timezone: Mars/Base\nfiles", "web.yaml:3:11", "timezone: unknown time zone"),
         ("files", "delimiter: ';;'\nfiles", "web.yaml:3:12", "delimiter: String should have at most"),
         ("files", "key: id\nfiles", "web.yaml:3:6", "key: Input should be a valid tuple"),
@@ -152,10 +158,10 @@ def test_an_expression_is_one_value_of_a_row(tmp_path: Path, expression: str, wh
         ("copy baskets to 'x'", "the query is not one SELECT", "over: baskets, lines"),
         ("select * from basket", "the query reads 'basket'", "use 'baskets' (closest known file)"),
         ("select * from '/etc/passwd'", "the query reads", "known: baskets, lines"),
-        ("select * from read_csv('x')", "which is not one of its files", "over: baskets, lines"),
+        ("select * from read_csv('x')", "the query calls read_csv", "over: baskets, lines"),
         ("select * from main.baskets", "which is not one of its files", "over: baskets, lines"),
         ("select (select max(a) from secret) from lines", "the query reads 'secret'", "known:"),
-        ("with x as (select * from read_text('x')) select * from x", "is not one of its files", ""),
+        ("with x as (select * from read_text('x')) select * from x", "the query calls read_text", ""),
     ],
 )
 def test_a_query_is_one_select_over_its_own_files(tmp_path: Path, query: str, what: str, do: str) -> None:
@@ -174,7 +180,7 @@ def test_a_query_may_use_names_of_its_own(tmp_path: Path) -> None:
         "union all select id from lines"
     )
     top = "source: web\nformat: csv\nfiles: {baskets: b.csv, lines: l.csv}\n"
-    assert _read(tmp_path, _text(f"{top}query: {query}\n")).mapping.statement == query
+    assert _read(tmp_path, _text(f"{top}query: {query}\n")).mapping.query == query
 
 
 def test_several_files_need_a_query(tmp_path: Path) -> None:

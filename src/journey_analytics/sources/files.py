@@ -1,0 +1,231 @@
+"""Finds a source's files, makes sure each can be read at all, and knows each by its content.
+
+Belongs here: file patterns, compression, fingerprints, and complaints about a file as a whole.
+Does not belong here: rows (formats.py) or what they mean (typing.py).
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from journey_analytics.errors import Problem, SourceError, advise
+from journey_analytics.sources.mapping import Source, SourceMapping
+
+_PARQUET_MAGIC = b"PAR1"
+_BLOCK = 1 << 20
+_GET_AGAIN = "get the file again from where it came; the marts were not touched"
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One delivered file, known by its content."""
+
+    path: Path
+    bytes: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder."""
+        return self.path.name
+
+
+def find_files(folder: Path, source: Source) -> dict[str, list[InputFile]]:
+    """The files of each input of a source, in name order, each checked to be readable.
+
+    Raises:
+        SourceError: an input has no file, or a file is empty, cut short or damaged; all of them together.
+    """
+    problems: list[Problem] = []
+    found: dict[str, list[InputFile]] = {}
+    for name, pattern in source.mapping.inputs.items():
+        try:
+            paths = sorted(path for path in _matching(folder, pattern) if path.is_file())
+        except (NotImplementedError, ValueError) as cause:
+            what = f"{pattern!r} is no pattern of files: {cause}"
+            problems.append(source.problem(what, ("files",), "name files relative to the project's folder"))
+            continue
+        if not paths:
+            problems.append(_missing(folder, source, pattern))
+        faults = [fault for path in paths if (fault := file_fault(path, source.mapping))]
+        problems.extend(faults)
+        if not faults:
+            found[name] = [fingerprint(path) for path in paths]
+    if problems:
+        raise SourceError(problems)
+    return found
+
+
+def fingerprint(path: Path) -> InputFile:
+    """The file with its size and content hash."""
+    return InputFile(path, path.stat().st_size, sha256_of_start(path, None))
+
+
+def sha256_of_start(path: Path, size: int | None) -> str:
+    """The hash of the first `size` bytes, or of all."""
+    digest = hashlib.sha256()
+    left = size
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK if left is None else min(_BLOCK, left)):
+            digest.update(block)
+            if left is not None:
+                left -= len(block)
+    return digest.hexdigest()
+
+
+def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
+    """The file as text, decompressed by its name's ending, without a byte order mark."""
+    stream: BinaryIO = pa.input_stream(str(path), compression="detect")
+    return io.TextIOWrapper(stream, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
+
+
+def csv_header(path: Path, mapping: SourceMapping) -> list[str]:
+    """The column names of a CSV file; a repeated name gets its number, `Variant` then `Variant_2`."""
+    with open_text(path, mapping.encoding) as file:
+        reader = (
+            csv.reader(file, delimiter=mapping.delimiter, quotechar=mapping.quote)
+            if mapping.quote
+            else csv.reader(file, delimiter=mapping.delimiter, quoting=csv.QUOTE_NONE)
+        )
+        return unique_names(next(reader, []))
+
+
+def unique_names(given: list[str]) -> list[str]:
+    """The names as columns that differ, whatever the case; one without a name is called `column`.
+
+    >>> unique_names(["Case", "Variant", "variant", ""])
+    ['Case', 'Variant', 'variant_2', 'column']
+    """
+    taken: set[str] = set()
+    unique = []
+    for name in (name.strip() or "column" for name in given):
+        made, number = name, 2
+        while made.casefold() in taken or (number > 2 and made in given):
+            made, number = f"{name}_{number}", number + 1
+        taken.add(made.casefold())
+        unique.append(made)
+    return unique
+
+
+def blank_records(path: Path, mapping: SourceMapping) -> list[int]:
+    """The numbers, from 1, of the blank lines among a text file's records; a quoted newline ends none."""
+    quote = mapping.quote if mapping.format == "csv" else ""
+    # any byte is a character of latin-1: what is not text has been told already
+    encoding = "latin-1" if mapping.encoding == "utf-8" else mapping.encoding
+    blank: list[int] = []
+    record, is_quoted = 0, False
+    with open_text(path, encoding) as file:
+        for line in file:
+            record += not is_quoted
+            if not is_quoted and not line.strip("\r\n"):
+                blank.append(record)
+            if quote:
+                is_quoted ^= line.count(quote) % 2 == 1
+    return blank
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    """The paths of a pattern inside the project, or of an absolute one."""
+    absolute = Path(pattern)
+    if absolute.is_absolute():
+        return list(Path(absolute.anchor).glob(str(absolute.relative_to(absolute.anchor))))
+    return list(folder.glob(pattern))
+
+
+def _missing(folder: Path, source: Source, pattern: str) -> Problem:
+    beside = (folder / pattern).parent
+    names = (
+        [str(path.relative_to(folder)) for path in sorted(folder.glob(f"{Path(pattern).parent}/*"))]
+        if not Path(pattern).is_absolute()
+        else []
+    )
+    place = source.file.place(("files",), value=True)
+    return Problem(
+        f"no file matches {pattern!r}",
+        f"{place}, folder {folder}",
+        advise(pattern, names, "file") if names else f"put the file into {beside}",
+    )
+
+
+def file_fault(path: Path, mapping: SourceMapping) -> Problem | None:
+    """Why the file cannot be read at all, or None."""
+    if path.stat().st_size == 0:
+        return Problem("the file is empty", f"{path}, byte 0", _GET_AGAIN)
+    if mapping.format == "parquet":
+        return _parquet_fault(path)
+    if path.suffix == ".zip":
+        return _zip_fault(path)
+    if path.suffix == ".gz":
+        fault = _gzip_fault(path)
+        if fault:
+            return fault
+    if mapping.has_header:
+        return _header_fault(path, mapping)
+    return None
+
+
+def _header_fault(path: Path, mapping: SourceMapping) -> Problem | None:
+    try:
+        header = csv_header(path, mapping)
+    except UnicodeDecodeError as cause:
+        what = f"the file is not {mapping.encoding} text"
+        return Problem(
+            what, f"{path}, byte {cause.start}", "say its encoding, for example 'encoding: latin-1'"
+        )
+    except (csv.Error, OSError) as cause:
+        return Problem(f"the header cannot be read: {cause}", f"{path}, byte 0", _GET_AGAIN)
+    return None if header else Problem("the file has no header", f"{path}:1", _GET_AGAIN)
+
+
+def _gzip_fault(path: Path) -> Problem | None:
+    """Read to the end: the engine checks neither the length nor the checksum of gzip."""
+    with path.open("rb") as raw:
+        try:
+            with gzip.GzipFile(fileobj=raw) as file:
+                while file.read(_BLOCK):
+                    pass
+        except (EOFError, OSError, zlib.error) as cause:
+            what = f"the gzip file is damaged or cut short: {cause}"
+            return Problem(what, f"{path}, byte {raw.tell()}", _GET_AGAIN)
+    return None
+
+
+def _zip_fault(path: Path) -> Problem | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError, zlib.error) as cause:
+        return Problem(f"the ZIP file is damaged: {cause}", f"{path}, byte 0", _GET_AGAIN)
+    if broken:
+        return Problem(f"member {broken!r} of the ZIP file is damaged", f"{path}", _GET_AGAIN)
+    return None
+
+
+def _parquet_fault(path: Path) -> Problem | None:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(4)
+        file.seek(max(size - 4, 0))
+        tail = file.read(4)
+    if head != _PARQUET_MAGIC:
+        return Problem("the file is not Parquet", f"{path}, byte 0", _GET_AGAIN)
+    if tail != _PARQUET_MAGIC:
+        what = f"the Parquet file is cut short: its footer is missing at the end of {size:,} bytes"
+        return Problem(what, f"{path}, byte {size}", _GET_AGAIN)
+    try:
+        pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as cause:
+        what = f"the Parquet footer cannot be read: {str(cause).splitlines()[0]}"
+        return Problem(what, f"{path}, byte {size - 8}", _GET_AGAIN)
+    return None

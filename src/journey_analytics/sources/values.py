@@ -1,0 +1,315 @@
+"""From a source's rows to typed events: one SELECT made from its mapping.
+
+Belongs here: how a value becomes typed, which rows cannot be events and why, and the types of both tables.
+Does not belong here: reading files (formats.py), keeping the result (store.py), copies (sql/staging).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
+
+import duckdb
+
+from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.errors import ConfigError, advise
+from journey_analytics.sources.formats import (
+    ADDED_COLUMNS,
+    FAULT_COLUMN,
+    TEXT_COLUMN,
+    quoted,
+)
+from journey_analytics.sources.mapping import Source, SourceMapping, expression_fault
+from journey_analytics.sources.traffic import Traffic, text_sql, traffic_of
+from journey_analytics.touchpoints import (
+    MAPPED_COLUMNS,
+    PROPERTY_PREFIX,
+    SCORE_KINDS,
+    UNASSIGNED_CHANNEL,
+    Kind,
+)
+from journey_analytics.yaml_file import KeyPath
+
+EARLIEST_US = 631_152_000_000_000
+"""1990-01-01 UTC; an event before it carries a default date, not a time."""
+
+EVENT_TYPES = {
+    "source": "VARCHAR",
+    "event_id": "VARCHAR",
+    "occurred_us": "BIGINT",
+    "received_us": "BIGINT",
+    "customer_ref": "VARCHAR",
+    "anonymous_ref": "VARCHAR",
+    "alias_ref": "VARCHAR",
+    "session_ref": "VARCHAR",
+    "event_name": "VARCHAR",
+    "channel": "VARCHAR",
+    "utm_source": "VARCHAR",
+    "utm_medium": "VARCHAR",
+    "utm_campaign": "VARCHAR",
+    "referrer_host": "VARCHAR",
+    "page_path": "VARCHAR",
+    "device": "VARCHAR",
+    "country": "VARCHAR",
+    "revenue": "DECIMAL(18,4)",
+    "currency": "VARCHAR",
+    "score": "DOUBLE",
+    "score_kind": "VARCHAR",
+    "properties": "VARCHAR",
+    "batch_id": "VARCHAR",
+}
+QUARANTINE_TYPES = {
+    "source": "VARCHAR",
+    "file": "VARCHAR",
+    "row_number": "BIGINT",
+    "column_name": "VARCHAR",
+    "value": "VARCHAR",
+    "reason": "VARCHAR",
+    "received_us": "BIGINT",
+    "batch_id": "VARCHAR",
+}
+
+_UNKNOWN_COLUMN = re.compile(r'column "?([^"\s]+)"? not found', re.IGNORECASE)
+_LOCAL_TIME = "^[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}([ T][0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)?$"
+_EPOCH_UNITS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+
+
+def first_line(cause: duckdb.Error) -> str:
+    """The engine's own words, without the SQL it quotes."""
+    return str(cause).splitlines()[0]
+
+
+def column_names(engine: DuckDBEngine, raw: str) -> list[str]:
+    """The columns of the rows as delivered."""
+    known = [str(row["column_name"]) for row in engine.rows(f"describe {raw}")]
+    return [name for name in known if name not in ADDED_COLUMNS]
+
+
+def expression_types(engine: DuckDBEngine, source: Source, raw: str) -> dict[str, str]:
+    """The type DuckDB gives each expression of the mapping; complains of all that do not fit."""
+    names = column_names(engine, raw)
+    asked: list[tuple[str, KeyPath, str]] = [
+        (column, ("columns", column), expression) for column, expression in source.mapping.columns.items()
+    ]
+    asked += [
+        (f"key {key!r}", ("key", index), key_sql(key, names)) for index, key in enumerate(source.mapping.key)
+    ]
+    types: dict[str, str] = {}
+    problems = [
+        source.problem(f"key {key!r}: {fault}", ("key", index), advise(key, names, "column"))
+        for index, key in enumerate(source.mapping.key)
+        if key not in names and (fault := expression_fault(key))
+    ]
+    if problems:
+        raise ConfigError(problems)
+    for name, place, expression in asked:
+        try:
+            described = engine.rows(f"describe select ({expression}) as value from {raw}")
+        except duckdb.Error as cause:
+            unknown = _UNKNOWN_COLUMN.search(str(cause))
+            do = advise(unknown[1], names, "column") if unknown else "correct the expression"
+            problems.append(source.problem(f"{name}: {first_line(cause)}", place, do))
+            continue
+        types[name] = str(described[0]["column_type"])
+    kind = types.get("occurred_at", "VARCHAR")
+    if not kind.startswith(("DATE", "TIME", "VARCHAR", "JSON")) and source.mapping.time_format == "iso":
+        problems.append(
+            source.problem(
+                f"occurred_at is a {kind}, not a time",
+                ("columns", "occurred_at"),
+                "say its unit with time_format: epoch_s, epoch_ms or epoch_us",
+            )
+        )
+    if problems:
+        raise ConfigError(problems)
+    return types
+
+
+def typed_sql(source: Source, raw: str, names: Collection[str], types: dict[str, str], latest_us: int) -> str:
+    """The rows of `raw` typed, with column_name, value and reason where one cannot be an event.
+
+    local_us is the time on the source's clocks as if they were UTC, null where it came with an offset.
+
+    Args:
+        source: its mapping, and the channel rules of the project.
+        raw: the table of the rows as delivered.
+        names: its columns.
+        types: what `expression_types` says of the expressions.
+        latest_us: a later event is taken for a fault.
+    """
+    mapping = source.mapping
+    columns = mapping.columns
+    traffic = traffic_of(source)
+    selected = [
+        f"{_time_us(mapping, types['occurred_at'])} as occurred_us",
+        f"epoch_us({_local_at(mapping, types['occurred_at'])}) as local_us",
+        f"{_event_id(mapping, names)} as event_id",
+        f"{traffic.channel} as channel",
+        f"{_properties(columns, traffic)} as properties",
+    ]
+    selected += [
+        f"{_value(name, kind, traffic.columns.get(name, columns.get(name)))} as {name}"
+        for name, kind in MAPPED_COLUMNS.items()
+        if name not in ("occurred_at", "event_id", "channel")
+    ]
+    selected += [
+        f"cast(({columns[name]}) as varchar) as given_{name}"
+        for name, kind in MAPPED_COLUMNS.items()
+        if name in columns and (kind is not Kind.TEXT or name in ("event_name", "score_kind"))
+    ]
+    faults = _faults(columns, latest_us)
+    return f"""
+        with addressed as (
+            select {", ".join(["*", *traffic.addresses])} from {raw}
+        ),
+        traffic as (
+            select {", ".join(["*", *traffic.parts])} from addressed
+        ),
+        typed as (
+            select {", ".join(selected)}, {", ".join(ADDED_COLUMNS)} from traffic
+        )
+        select *,
+            {_first(faults, "column_name", lambda fault: fault.column)},
+            {_first(faults, "value", lambda fault: fault.value)},
+            {_first(faults, "reason", lambda fault: fault.reason)}
+        from typed
+    """
+
+
+class _Fault(NamedTuple):
+    """What keeps a row out: a test over the typed row, and SQL for the column, the value and the reason."""
+
+    test: str
+    column: str
+    value: str
+    reason: str
+
+
+def _fault(test: str, column: str, reason: str, value: str | None = None) -> _Fault:
+    return _Fault(test, quoted(column), value or f"given_{column}", quoted(reason))
+
+
+def _first(faults: Sequence[_Fault], name: str, pick: Callable[[_Fault], str]) -> str:
+    """A column that holds, of the first fault a row has, what `pick` takes from it."""
+    branches = " ".join(f"when {fault.test} then {pick(fault)}" for fault in faults)
+    return f"case {branches} end as {name}"
+
+
+def _faults(columns: dict[str, str], latest_us: int) -> list[_Fault]:
+    """Everything that keeps a row out, most basic first."""
+    faults = [
+        _Fault(f"{FAULT_COLUMN} is not null", "null", TEXT_COLUMN, FAULT_COLUMN),
+        _fault(
+            "occurred_us is null and nullif(trim(given_occurred_at), '') is null", "occurred_at", "no time"
+        ),
+        _fault("occurred_us is null", "occurred_at", "not a time"),
+        _fault(f"occurred_us < {EARLIEST_US}", "occurred_at", "before 1990"),
+        _fault(f"occurred_us > {latest_us}", "occurred_at", "in the future"),
+        _fault("event_id is null", "event_id", "no event id", "null"),
+        _fault("event_name is null", "event_name", "no event name"),
+        _fault("customer_ref is null and anonymous_ref is null", "customer_ref", "no id", "null"),
+    ]
+    faults += [
+        _fault(f"{name} is null and nullif(trim(given_{name}), '') is not null", name, "not a number")
+        for name, kind in MAPPED_COLUMNS.items()
+        if kind is Kind.NUMBER and name in columns
+    ]
+    if "score" in columns:
+        faults.append(_fault("not isfinite(score)", "score", "not a number"))
+    if "score_kind" in columns:
+        kinds = ", ".join(quoted(kind) for kind in SCORE_KINDS)
+        faults.append(_fault(f"score_kind not in ({kinds})", "score_kind", "unknown kind of score"))
+    return faults
+
+
+def _time_us(mapping: SourceMapping, kind: str) -> str:
+    """Microseconds of UTC of the event's time."""
+    expression = mapping.columns["occurred_at"]
+    if mapping.time_format in _EPOCH_UNITS:
+        unit = _EPOCH_UNITS[mapping.time_format]
+        return f"cast(round(try_cast({_time_text(expression)} as decimal(38, 6)) * {unit}) as bigint)"
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return f"epoch_us({expression})"
+    local = f"epoch_us(timezone('{mapping.timezone}', {_local_at(mapping, kind)}))"
+    if kind.startswith(("DATE", "TIMESTAMP")):
+        return local
+    if mapping.time_format == "iso":
+        return f"coalesce(epoch_us({_with_offset(expression)}), {local})"
+    if "%z" in mapping.time_format:
+        return f"epoch_us(try_strptime({_time_text(expression)}, {quoted(mapping.time_format)}))"
+    return local
+
+
+def _local_at(mapping: SourceMapping, kind: str) -> str:
+    """The event's time on the source's clocks, as a TIMESTAMP; null where it carries its own offset."""
+    expression = mapping.columns["occurred_at"]
+    has_offset = kind == "TIMESTAMP WITH TIME ZONE" or "%z" in mapping.time_format
+    if mapping.time_format in _EPOCH_UNITS or has_offset:
+        return "cast(null as timestamp)"
+    if kind.startswith(("DATE", "TIMESTAMP")):
+        return f"cast(({expression}) as timestamp)"
+    text = _time_text(expression)
+    if mapping.time_format != "iso":
+        return f"try_strptime({text}, {quoted(mapping.time_format)})"
+    return f"case when regexp_matches({text}, '{_LOCAL_TIME}') then try_cast({text} as timestamp) end"
+
+
+def _with_offset(expression: str) -> str:
+    # what is more than a date and a time names its zone or offset, and is taken at its word or not at all
+    text = _time_text(expression)
+    joined = f"regexp_replace({text}, ' ([+-][0-9])', '\\1')"
+    return f"case when not regexp_matches({text}, '{_LOCAL_TIME}') then try_cast({joined} as timestamptz) end"
+
+
+def _time_text(expression: str) -> str:
+    """The time as text; a value taken from JSON may still carry its quotes."""
+    return f"trim(cast(({expression}) as varchar), ' \"')"
+
+
+def key_sql(key: str, names: Collection[str]) -> str:
+    """A part of the key as SQL: the name of a column, or else an expression over the columns."""
+    return '"' + key.replace('"', '""') + '"' if key in names else key
+
+
+def _event_id(mapping: SourceMapping, names: Collection[str]) -> str:
+    if "event_id" in mapping.columns:
+        return text_sql(mapping.columns["event_id"])
+    keys = [f"cast(({key_sql(key, names)}) as varchar)" for key in mapping.key]
+    if len(keys) == 1:
+        return f"nullif(trim({keys[0]}), '')"
+    # as JSON, so that ('a', 'bc') and ('ab', 'c') differ, and a missing part differs from an empty one
+    return f"md5(cast(to_json([{', '.join(keys)}]) as varchar))"
+
+
+def _value(name: str, kind: Kind, expression: str | None) -> str:
+    if expression is None:
+        return f"cast(null as {EVENT_TYPES[name]})"
+    if kind is Kind.NUMBER:
+        return f"try_cast(({expression}) as {EVENT_TYPES[name]})"
+    if name == "event_name":
+        return f"nfc_normalize({text_sql(expression)})"
+    return text_sql(expression)
+
+
+def _properties(columns: dict[str, str], traffic: Traffic) -> str:
+    """What the mapping keeps besides, as JSON; with the channel derived, where the source gives another."""
+    parts = [
+        f"{quoted(name.removeprefix(PROPERTY_PREFIX))}, ({expression})"
+        for name, expression in columns.items()
+        if name.startswith(PROPERTY_PREFIX)
+    ]
+    # what decided the channel stays with the event, so that it can be explained
+    parts += [
+        f"'{name}', {traffic.columns[name]}"
+        for name in ("click_id", "landing_host")
+        if name in traffic.columns
+    ]
+    known = f"json_object({', '.join(parts)})" if parts else "null"
+    if traffic.given and traffic.derived:
+        differs = f"nullif({traffic.derived}, '{UNASSIGNED_CHANNEL}') <> {traffic.given}"
+        other = f"json_object('derived_channel', {traffic.derived})"
+        known = (
+            f"case when {differs} then json_merge_patch(coalesce({known}, '{{}}'), {other}) else {known} end"
+        )
+    return f"cast({known} as varchar)"

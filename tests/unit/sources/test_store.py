@@ -1,0 +1,136 @@
+"""The event store: a file is loaded once, a grown one for its new lines; modes say what another file does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.errors import SourceError
+from journey_analytics.local_days import to_us
+from journey_analytics.sources.channels import read_channels
+from journey_analytics.sources.files import find_files
+from journey_analytics.sources.load import SourceTotals, batches, load_new, show_events
+from journey_analytics.sources.mapping import read_mapping
+from journey_analytics.sources.store import Store
+from tests.unit.files import write
+
+_HEADER = "id,ts,name,who\n"
+_MAPPING = """\
+source: web
+format: csv
+files: "*.csv"
+columns: {occurred_at: ts, event_id: id, event_name: name, customer_ref: who}
+"""
+
+
+def night(folder: Path, day: int, more: str = "") -> tuple[SourceTotals, list[str]]:
+    """One load of everything in `folder` on a day of January, and the events in force after it."""
+    source = read_mapping(write(folder / "web.yaml", _MAPPING + more), read_channels(None))
+    store = Store(folder / "store")
+    now = to_us(datetime(2026, 1, day, tzinfo=UTC))
+    with DuckDBEngine() as engine:
+        loads = [
+            load_new(engine, store, batch, now, folder / "scratch")
+            for batch in batches(source, find_files(folder, source))
+        ]
+        new = [load for load in loads if load is not None]
+        store.commit(new)
+        (totals,) = show_events(engine, store, [source], new)
+        rows = engine.rows("select event_id, event_name from events order by event_id, received_us")
+        return totals, [f"{row['event_id']} {row['event_name']}" for row in rows]
+
+
+def test_the_same_content_is_loaded_once_whatever_its_name(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", f"{_HEADER}1,2025-12-01,view,c\n")
+    assert night(tmp_path, 1)[0].new_loads == 1
+    assert night(tmp_path, 2)[0].new_loads == 0
+    (tmp_path / "a.csv").rename(tmp_path / "b.csv")
+    totals, events = night(tmp_path, 3)
+    assert (totals.new_loads, totals.loads, events) == (0, 1, ["1 view"])
+
+
+def test_of_a_file_that_grew_only_the_new_lines_are_loaded(tmp_path: Path) -> None:
+    """A bad line before the end counts as a line."""
+    text = f"{_HEADER}1,2025-12-01,view,c\n2,2025-12-01\n"
+    write(tmp_path / "a.csv", text)
+    assert night(tmp_path, 1)[0].rows == 2
+    write(tmp_path / "a.csv", f"{text}3,2025-12-02,view,c\n4,soon,view,c\n")
+    totals, events = night(tmp_path, 2)
+    assert (totals.new_loads, totals.new_rows, totals.new_quarantined) == (1, 2, 1)
+    assert (totals.rows, totals.events, totals.quarantined) == (4, 2, 2)
+    assert events == ["1 view", "3 view"]
+
+
+def test_a_last_line_that_was_cut_short_is_no_growth(tmp_path: Path) -> None:
+    """`2025-12-0` without its end was half a line: the file is loaded whole again."""
+    (tmp_path / "a.csv").write_text(f"{_HEADER}1,2025-12-01,view,c\n2,2025-12-01,vi", encoding="utf-8")
+    night(tmp_path, 1)
+    write(tmp_path / "a.csv", f"{_HEADER}1,2025-12-01,view,c\n2,2025-12-01,view,c\n")
+    totals, events = night(tmp_path, 2)
+    assert totals.new_rows == 2
+    assert "2 view" in events
+
+
+def test_a_file_that_is_gone_is_remembered(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", f"{_HEADER}1,2025-12-01,view,c\n")
+    night(tmp_path, 1)
+    (tmp_path / "a.csv").unlink()
+    write(tmp_path / "b.csv", f"{_HEADER}2,2025-12-02,view,c\n")
+    assert night(tmp_path, 2)[1] == ["1 view", "2 view"]
+
+
+def test_replace_day_takes_each_day_from_the_last_file_that_holds_it(tmp_path: Path) -> None:
+    more = "mode: replace_day\n"
+    write(tmp_path / "a.csv", f"{_HEADER}1,2025-12-01,old,c\n2,2025-12-02,old,c\n")
+    night(tmp_path, 1, more)
+    write(tmp_path / "b.csv", f"{_HEADER}2,2025-12-02,new,c\n3,2025-12-02,new,c\n")
+    assert night(tmp_path, 2, more)[1] == ["1 old", "2 new", "3 new"]
+
+
+def test_a_snapshot_replaces_everything(tmp_path: Path) -> None:
+    more = "mode: snapshot\n"
+    write(tmp_path / "a.csv", f"{_HEADER}1,2025-12-01,old,c\n2,2025-12-02,old,c\n")
+    night(tmp_path, 1, more)
+    write(tmp_path / "a.csv", f"{_HEADER}2,2025-12-02,new,c\n")
+    assert night(tmp_path, 2, more)[1] == ["2 new"]
+
+
+def test_another_mapping_reads_the_files_that_are_there_again(tmp_path: Path) -> None:
+    """The load under the old mapping gives way; a file that is gone keeps what the old one made of it."""
+    write(tmp_path / "a.csv", f"{_HEADER}1,2025-12-01,view,c\n")
+    write(tmp_path / "b.csv", f"{_HEADER}2,2025-12-01,view,c\n")
+    night(tmp_path, 1)
+    (tmp_path / "b.csv").unlink()
+    changed = _MAPPING.replace("event_name: name", "event_name: upper(name)")
+    write(tmp_path / "web.yaml", changed)
+    source = read_mapping(tmp_path / "web.yaml", read_channels(None))
+    store = Store(tmp_path / "store")
+    with DuckDBEngine() as engine:
+        (batch,) = batches(source, find_files(tmp_path, source))
+        load = load_new(engine, store, batch, to_us(datetime(2026, 1, 2, tzinfo=UTC)), tmp_path / "scratch")
+        show_events(engine, store, [source], [load] if load else [])
+        rows = engine.rows("select event_name from events order by event_id")
+    assert [row["event_name"] for row in rows] == ["VIEW", "view"]
+
+
+def test_what_was_not_committed_never_counts(tmp_path: Path) -> None:
+    """As when a run is killed between writing the events and the ledger entry."""
+    write(tmp_path / "a.csv", f"{_HEADER}1,2025-12-01,view,c\n")
+    source = read_mapping(write(tmp_path / "web.yaml", _MAPPING), read_channels(None))
+    with DuckDBEngine() as engine:
+        (batch,) = batches(source, find_files(tmp_path, source))
+        load_new(engine, Store(tmp_path / "store"), batch, 1_767_225_600_000_000, tmp_path / "scratch")
+    assert Store(tmp_path / "store").loads == []
+    assert night(tmp_path, 2)[0].new_loads == 1
+
+
+def test_a_ledger_entry_that_is_cut_short_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", f"{_HEADER}1,2025-12-01,view,c\n")
+    night(tmp_path, 1)
+    (entry,) = (tmp_path / "store" / "ledger").glob("*.json")
+    entry.write_text(entry.read_text(encoding="utf-8")[:40], encoding="utf-8")
+    with pytest.raises(SourceError, match=entry.name):
+        Store(tmp_path / "store")
