@@ -1,8 +1,8 @@
 """`python -m tests.benchmarks`: where a run's time goes, beside what DuckDB alone needs for the same rows.
 
 Made-up web events (skewed customers, four kinds of event, ten channels) are written as CSV and as Parquet.
-Every figure is a ratio to one yardstick measured in the same process: DuckDB sorting the same rows by customer
-and time into Parquet.
+Every figure is a ratio to one yardstick measured in the same process: DuckDB sorting the same rows by
+customer and time into Parquet.
 """
 
 from __future__ import annotations
