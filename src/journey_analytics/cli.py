@@ -259,7 +259,7 @@ def channels_explain(
 
     from journey_analytics.marts import current
     from journey_analytics.project import read_project
-    from journey_analytics.sources.channels import explain
+    from journey_analytics.sources.channels.explanation import explain
     from journey_analytics.sources.evidence import traffic_of_event
 
     read = read_project(project)

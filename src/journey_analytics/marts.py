@@ -26,6 +26,7 @@ from typing import Any
 from journey_analytics.contracts import Contract, contracts
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import marts as mart_names
+from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import MartError, Problem, advise
 
 _POINTER = "CURRENT"
@@ -189,10 +190,10 @@ def _write_mart(engine: DuckDBEngine, folder: Path, contract: Contract) -> dict[
         path.parent.mkdir(parents=True, exist_ok=True)
         columns = ", ".join(f'cast("{c.name}" as {c.type}) as "{c.name}"' for c in contract.columns)
         order = ", ".join(f'"{name}"' for name in contract.key)
-        about = ", ".join(f"{key}: {_quoted(value)}" for key, value in _metadata(contract).items())
+        about = ", ".join(f"{key}: {quoted(value)}" for key, value in _metadata(contract).items())
         engine.execute(
             f"copy (select {columns} from {contract.table} {condition} order by {order}) "
-            f"to {_quoted(str(path))} (format parquet, compression zstd, "
+            f"to {quoted(str(path))} (format parquet, compression zstd, "
             f"row_group_size {_ROW_GROUP}, kv_metadata {{{about}}})"
         )
         files.append(
@@ -239,7 +240,3 @@ def _sha256(path: Path) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

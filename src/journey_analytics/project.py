@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from journey_analytics.durations import Duration, parse_duration
 from journey_analytics.errors import ConfigError, JourneyError, Problem, advise
-from journey_analytics.sources.channels import ChannelRules, read_channels
+from journey_analytics.sources.channels.rules import ChannelRules, read_channels
 from journey_analytics.sources.mapping import Source, read_mapping
 from journey_analytics.stages.rules import StageRule, read_stages
 from journey_analytics.stages.stage_models import StageModel, shipped, shipped_names

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import SourceError
 from journey_analytics.sources.files import InputFile, blank_records, csv_header, file_fault
 from journey_analytics.sources.mapping import SourceMapping
@@ -112,11 +113,6 @@ def rejects_sql(rejects: Rejects) -> str:
         f"min(case cast(error_type as varchar) {reasons} else lower(cast(error_type as varchar)) end) "
         f'as reason from "{rejects.table}" as rejected group by line'
     )
-
-
-def quoted(text: str) -> str:
-    """An SQL text literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _select(engine: DuckDBEngine, mapping: SourceMapping, path: Path, rejects: str) -> str:

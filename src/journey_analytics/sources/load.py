@@ -23,6 +23,7 @@ import sqlglot
 from sqlglot import exp
 
 from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import ConfigError, Problem, SourceError
 from journey_analytics.local_days import to_moment, utc_offsets
 from journey_analytics.sources.files import InputFile, sha256_of_start
@@ -32,7 +33,6 @@ from journey_analytics.sources.formats import (
     ROW_COLUMN,
     Rejects,
     create_rows,
-    quoted,
     rejects_sql,
 )
 from journey_analytics.sources.mapping import Source

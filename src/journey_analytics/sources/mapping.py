@@ -19,7 +19,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from journey_analytics.errors import ConfigError, Problem, advise
-from journey_analytics.sources.channels import ChannelRules
+from journey_analytics.sources.channels.rules import ChannelRules
 from journey_analytics.touchpoints import ADDRESS_COLUMNS, MAPPED_COLUMNS, PROPERTY_PREFIX
 from journey_analytics.yaml_file import KeyPath, YamlFile, plain
 

@@ -108,10 +108,10 @@ def _pattern(path: Path, folder: Path) -> str:
 
 def _common(patterns: list[str]) -> str:
     """One pattern for several files of one folder and ending."""
-    folders = {os.path.dirname(pattern) for pattern in patterns}  # noqa: PTH120 a pattern is no path
+    folders = {Path(pattern).parent for pattern in patterns}
     endings = {"".join(Path(pattern).suffixes) for pattern in patterns}
     if len(folders) == 1 and len(endings) == 1:
-        return str(Path(folders.pop()) / f"*{endings.pop()}")
+        return str(folders.pop() / f"*{endings.pop()}")
     raise ConfigError(
         Problem(
             "the files lie in several folders or have several endings",

@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
+from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import Problem, SourceError
-from journey_analytics.sources.formats import quoted
 from journey_analytics.sources.mapping import Source
 
 

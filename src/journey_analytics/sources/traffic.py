@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from journey_analytics.sources.channels import channel_sql, parse_url_sql
+from journey_analytics.sources.channels.addresses import parse_url_sql
+from journey_analytics.sources.channels.sql import channel_sql
 from journey_analytics.sources.mapping import Source
 from journey_analytics.touchpoints import TRAFFIC_COLUMNS, UNASSIGNED_CHANNEL
 

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import duckdb
 
 from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import ConfigError, advise
 from journey_analytics.sources.formats import (
     ADDED_COLUMNS,
     FAULT_COLUMN,
     TEXT_COLUMN,
-    quoted,
 )
 from journey_analytics.sources.mapping import Source, SourceMapping, expression_fault
 from journey_analytics.sources.traffic import Traffic, text_sql, traffic_of

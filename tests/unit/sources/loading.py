@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from journey_analytics.engine.duckdb import DuckDBEngine
-from journey_analytics.sources.channels import read_channels
+from journey_analytics.sources.channels.rules import read_channels
 from journey_analytics.sources.files import find_files
 from journey_analytics.sources.load import SourceTotals, batches, load_new, show_events
 from journey_analytics.sources.mapping import read_mapping

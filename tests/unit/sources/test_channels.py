@@ -15,19 +15,13 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from journey_analytics.errors import ConfigError
-from journey_analytics.sources.channels import (
-    INPUTS,
-    SOURCE_LISTS,
-    ChannelRules,
-    channel_sql,
-    explain,
-    parse_url_sql,
-    read_channels,
-    traffic_source_sql,
-)
+from journey_analytics.sources.channels.addresses import parse_url_sql
+from journey_analytics.sources.channels.explanation import explain
+from journey_analytics.sources.channels.rules import INPUTS, SOURCE_LISTS, ChannelRules, read_channels
+from journey_analytics.sources.channels.sql import channel_sql, traffic_source_sql
 from tests.unit.files import advice, told, write
 
-_FOLDER = files("journey_analytics.sources") / "channel_groups"
+_FOLDER = files("journey_analytics.sources.channels") / "groups"
 _GROUP = read_channels(None)
 Row = Mapping[str, str | None]
 

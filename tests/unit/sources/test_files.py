@@ -11,7 +11,7 @@ import pytest
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import JourneyError, SourceError
-from journey_analytics.sources.channels import read_channels
+from journey_analytics.sources.channels.rules import read_channels
 from journey_analytics.sources.files import csv_header, find_files
 from journey_analytics.sources.formats import create_rows
 from journey_analytics.sources.mapping import Source, read_mapping

@@ -14,7 +14,7 @@ import pytest
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import ConfigError
 from journey_analytics.local_days import to_moment, to_us
-from journey_analytics.sources.channels import read_channels
+from journey_analytics.sources.channels.rules import read_channels
 from journey_analytics.sources.files import find_files
 from journey_analytics.sources.load import batches, load_new, show_events
 from journey_analytics.sources.mapping import read_mapping

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from journey_analytics.errors import ConfigError
-from journey_analytics.sources.channels import read_channels
+from journey_analytics.sources.channels.rules import read_channels
 from journey_analytics.sources.mapping import Source, read_mapping
 from tests.unit.files import told, write
 

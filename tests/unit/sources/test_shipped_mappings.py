@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from journey_analytics.errors import ConfigError
-from journey_analytics.sources.channels import read_channels
+from journey_analytics.sources.channels.rules import read_channels
 from journey_analytics.sources.mapping import read_mapping, shipped_names, shipped_path
 from tests.conftest import CHECKOUT
 from tests.unit.sources.loading import Loaded, key_of, load
