@@ -109,7 +109,9 @@ def _row(cell: Cell, names: tuple[str, ...]) -> list[str]:
 
 
 def _table(title: str, cells: list[Cell], names: tuple[str, ...]) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False
+    )
     for name in names:
         table.add_column(name, overflow="fold")
     for name in _COLUMNS:
