@@ -85,20 +85,31 @@ def sha256_of_start(path: Path, size: int | None) -> str:
 
 
 def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
-    """The file as text, decompressed by its name's ending, without a byte order mark."""
+    """The file as text, decompressed by its name's ending, without a byte order mark.
+
+    A byte that is no UTF-8 is carried along as a surrogate: it is for the row that holds it to be refused.
+    """
     stream: BinaryIO = pa.input_stream(str(path), compression="detect")
-    return io.TextIOWrapper(stream, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
+    if encoding == "utf-8":
+        return io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    return io.TextIOWrapper(stream, encoding=encoding, newline="")
 
 
 def csv_header(path: Path, mapping: SourceMapping) -> list[str]:
-    """The column names of a CSV file; a repeated name gets its number, `Variant` then `Variant_2`."""
+    """The column names of a CSV file; a repeated name gets its number, `Variant` then `Variant_2`.
+
+    Raises:
+        UnicodeDecodeError: the header is not in the declared encoding.
+    """
     with open_text(path, mapping.encoding) as file:
         reader = (
             csv.reader(file, delimiter=mapping.delimiter, quotechar=mapping.quote)
             if mapping.quote
             else csv.reader(file, delimiter=mapping.delimiter, quoting=csv.QUOTE_NONE)
         )
-        return unique_names(next(reader, []))
+        names = next(reader, [])
+    mapping.delimiter.join(names).encode("utf-8", "surrogateescape").decode("utf-8")
+    return unique_names(names)
 
 
 def unique_names(given: list[str]) -> list[str]:
