@@ -14,9 +14,7 @@ reading their rows (query.py).
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from journey_analytics.contracts import Contract, contracts
+from journey_analytics.disk import sha256_of, sync
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import marts as mart_names
 from journey_analytics.engine.sql_text import quoted
@@ -33,7 +32,6 @@ _POINTER = "CURRENT"
 _MANIFEST = "manifest.json"
 _SNAPSHOTS = "snapshots"
 _ROW_GROUP = 122_880
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -125,10 +123,10 @@ def write_snapshot(engine: DuckDBEngine, folder: Path, run_id: str, about: Mappi
         shutil.rmtree(scratch)
         return final
     for path in sorted(scratch.rglob("*"), reverse=True):
-        _sync(path)
-    _sync(scratch)
+        sync(path)
+    sync(scratch)
     scratch.rename(final)
-    _sync(final.parent)
+    sync(final.parent)
     return final
 
 
@@ -162,9 +160,9 @@ def move_pointer(folder: Path, name: str) -> None:
     """
     scratch = folder / f"{_POINTER}.tmp"
     scratch.write_text(name + "\n", encoding="utf-8")
-    _sync(scratch)
+    sync(scratch)
     scratch.rename(folder / _POINTER)
-    _sync(folder)
+    sync(folder)
 
 
 def remove_old_snapshots(folder: Path, keep: int) -> list[str]:
@@ -200,7 +198,7 @@ def _write_mart(engine: DuckDBEngine, folder: Path, contract: Contract) -> dict[
             {
                 "path": str(path.relative_to(folder)),
                 "bytes": path.stat().st_size,
-                "sha256": _sha256(path),
+                "sha256": sha256_of(path),
             }
         )
     return {"rows": engine.count(contract.table), "files": files}
@@ -224,19 +222,3 @@ def _metadata(contract: Contract) -> dict[str, str]:
         "journey_grain": contract.grain,
         "journey_key": ", ".join(contract.key),
     }
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import io
 import zipfile
 import zlib
@@ -19,6 +18,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from journey_analytics.disk import sha256_of
 from journey_analytics.errors import Problem, SourceError, advise
 from journey_analytics.sources.mapping import Source, SourceMapping
 
@@ -69,19 +69,7 @@ def find_files(folder: Path, source: Source) -> dict[str, list[InputFile]]:
 
 def fingerprint(path: Path) -> InputFile:
     """The file with its size and content hash."""
-    return InputFile(path, path.stat().st_size, sha256_of_start(path, None))
-
-
-def sha256_of_start(path: Path, size: int | None) -> str:
-    """The hash of the first `size` bytes, or of all."""
-    digest = hashlib.sha256()
-    left = size
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK if left is None else min(_BLOCK, left)):
-            digest.update(block)
-            if left is not None:
-                left -= len(block)
-    return digest.hexdigest()
+    return InputFile(path, path.stat().st_size, sha256_of(path))
 
 
 def open_text(path: Path, encoding: str) -> io.TextIOWrapper:

@@ -22,11 +22,12 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
+from journey_analytics.disk import sha256_of
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import ConfigError, Problem, SourceError
 from journey_analytics.local_days import to_moment, utc_offsets
-from journey_analytics.sources.files import InputFile, sha256_of_start
+from journey_analytics.sources.files import InputFile
 from journey_analytics.sources.formats import (
     ADDED_COLUMNS,
     FILE_COLUMN,
@@ -227,7 +228,7 @@ def _has_grown(item: InputFile, known: LoadedFile) -> bool:
     """Whether the file is the known one with whole lines added."""
     if item.path.suffix in (".gz", ".zst", ".zip"):
         return False
-    if sha256_of_start(item.path, known.bytes) != known.sha256:
+    if sha256_of(item.path, known.bytes) != known.sha256:
         return False
     with item.path.open("rb") as file:
         file.seek(known.bytes - 1)

@@ -14,12 +14,12 @@ Belongs here: what is in the store and which loads are in force. Does not belong
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
+from journey_analytics.disk import sync
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import Problem, SourceError
 from journey_analytics.sources.mapping import Source
@@ -103,13 +103,13 @@ class Store:
         ledger.mkdir(parents=True, exist_ok=True)
         for load in loads:
             for path in (self.events_path(load), self.quarantine_path(load)):
-                _sync(path)
-                _sync(path.parent)
+                sync(path)
+                sync(path.parent)
             scratch = ledger / f"{load.batch_id}.tmp"
             scratch.write_text(json.dumps(asdict(load), default=str, indent=1) + "\n", encoding="utf-8")
-            _sync(scratch)
+            sync(scratch)
             scratch.rename(ledger / f"{load.batch_id}.json")
-        _sync(ledger)
+        sync(ledger)
 
     def in_force(self, source: Source, mapping_sha256: str) -> list[Load]:
         """The source's loads that count, oldest first.
@@ -169,11 +169,3 @@ def _read_entry(path: Path) -> Load:
                 "delete this one file: the load it names is made again from its input files",
             )
         ) from cause
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,0 +1,30 @@
+"""Files as bytes: making sure they are on disk, and knowing them by their content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+_BLOCK = 1 << 20
+
+
+def sync(path: Path) -> None:
+    """Return once the file, or the folder's list of names, is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path, size: int | None = None) -> str:
+    """The hash of the file's content, or of its first `size` bytes."""
+    digest = hashlib.sha256()
+    left = size
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK if left is None else min(_BLOCK, left)):
+            digest.update(block)
+            if left is not None:
+                left -= len(block)
+    return digest.hexdigest()
