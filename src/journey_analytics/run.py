@@ -2,7 +2,7 @@
 
 Belongs here: what follows what, and what a run remembers between its steps.
 Does not belong here: how a step does its work (the rooms), retries and schedules (pipelines), progress on a
-terminal (cli.py).
+terminal (cli).
 """
 
 from __future__ import annotations

@@ -1,0 +1,69 @@
+"""The command `journey`: arguments in, one call, text out. Results on stdout, messages on stderr.
+
+Belongs here: the commands and how they print, a module for each group of them.
+Does not belong here: anything another program could want.
+Rooms that take long to import are imported inside the command that needs them.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App, CycloptsError
+
+from journey_analytics import __version__
+from journey_analytics.cli import marts, runs, sources
+from journey_analytics.cli.terminal import messages
+from journey_analytics.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_USAGE, JourneyError
+
+app = App(
+    name="journey",
+    help="""Infer customer journeys from behaviour data: stages, funnels and drop-off, as Parquet marts.
+
+    Start with `journey demo`, or `journey run -p FOLDER` on a project folder that holds a journey.yaml.
+
+    Exit codes: 0 done, 1 done with warnings under --strict, 2 wrong usage or configuration, 3 a gate or an
+    input file failed, 4 a check could not be evaluated, 5 another run holds the project.
+    """,
+    version=f"journey {__version__}",
+    version_flags=["--version"],
+)
+for group in (runs, sources, marts):
+    app.update(group.app)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    if debug:
+        words.remove("--debug")
+    sys.exit(_call(words, debug=debug))
+
+
+def _call(words: list[str], *, debug: bool) -> int:
+    try:
+        outcome = app(words, exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        return EXIT_USAGE
+    except JourneyError as error:
+        if debug:
+            raise
+        messages.print(error.describe(), markup=False, highlight=False, soft_wrap=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        messages.print("stopped; the marts are the last good set")
+        return 128 + 2
+    except Exception as error:  # the last resort, so that no traceback reaches a user
+        if debug:
+            raise
+        messages.print(
+            f"unexpected {type(error).__name__}: {error}\n"
+            "  do:    run the command again with --debug and report what it prints; "
+            "the marts are the last good set",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        return EXIT_INTERNAL
+    return outcome if isinstance(outcome, int) else EXIT_DONE

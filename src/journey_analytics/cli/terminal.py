@@ -1,0 +1,59 @@
+"""What every command shares: where results and messages go, and the arguments that many commands take."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from journey_analytics.marts import Snapshot
+
+Project = Annotated[
+    Path, Parameter(name=["--project", "-p"], help="Project folder, the one with journey.yaml.")
+]
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
+
+messages = Console(stderr=True)
+_UNCUT = 10_000
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: what a person would type."""
+    return "\n\n".join(("Examples:", *(f"    {line}" for line in lines)))
+
+
+def output() -> Console:
+    """Where results go; what is read by another program is not cut to a terminal's width."""
+    return Console() if sys.stdout.isatty() else Console(width=_UNCUT)
+
+
+def print_json(content: Any) -> None:
+    """Write the result as JSON for programs; dates and paths as text."""
+    sys.stdout.write(json.dumps(content, indent=1, default=str) + "\n")
+
+
+def snapshot_of(folder: Path) -> Snapshot:
+    """The live snapshot of the project in `folder`."""
+    from journey_analytics.marts import current
+    from journey_analytics.project import read_project
+
+    return current(read_project(folder).marts_folder)
+
+
+@contextmanager
+def timed(label: str) -> Iterator[Callable[[str], None]]:
+    """Show that a step is under way; the block says what came out of it."""
+    begun = perf_counter()
+    said: list[str] = []
+    with messages.status(label):
+        yield said.append
+    seconds = perf_counter() - begun
+    messages.print(f"{label}: {said[0]} ({seconds:.1f} s)", highlight=False, soft_wrap=True)
