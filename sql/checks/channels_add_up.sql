@@ -16,6 +16,7 @@ expected as (
 
     select
         mart_stage_funnel.entry_date,
+        mart_stage_funnel.stage_model,
         mart_stage_funnel.funnel_kind,
         channel_roles.channel_role,
         mart_stage_funnel.stage,
@@ -33,6 +34,7 @@ found as (
 
     select
         entry_date,
+        stage_model,
         funnel_kind,
         channel_role,
         stage,
@@ -42,7 +44,7 @@ found as (
         cast(sum(journeys_open) as bigint) as journeys_open
     from mart_stage_funnel
     where channel_role <> 'all'
-    group by entry_date, funnel_kind, channel_role, stage
+    group by entry_date, stage_model, funnel_kind, channel_role, stage
 
 ),
 
@@ -50,6 +52,7 @@ final as (
 
     select
         coalesce(expected.entry_date, found.entry_date) as entry_date,
+        coalesce(expected.stage_model, found.stage_model) as stage_model,
         coalesce(expected.funnel_kind, found.funnel_kind) as funnel_kind,
         coalesce(expected.channel_role, found.channel_role) as channel_role,
         coalesce(expected.stage, found.stage) as stage,
@@ -60,6 +63,7 @@ final as (
     full outer join found
         on
             expected.entry_date = found.entry_date
+            and expected.stage_model = found.stage_model
             and expected.funnel_kind = found.funnel_kind
             and expected.channel_role = found.channel_role
             and expected.stage = found.stage

@@ -4,6 +4,7 @@ with
 final as (
 
     select
+        stage_model,
         funnel_kind,
         channel_role,
         channel,

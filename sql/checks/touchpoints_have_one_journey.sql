@@ -1,14 +1,16 @@
 -- fail: journeys whose touchpoints in mart_touchpoints are not those that mart_journeys counts.
+-- The customer of a journey is that of its first touchpoint: a key of its own may join several.
 with
 
 counted as (
 
     select
         journey_id,
-        customer_id,
-        count(*) as touchpoints
+        min(case when touchpoint_number = 1 then customer_id end) as customer_id,
+        count(*) as touchpoints,
+        max(touchpoint_number) as last_number
     from mart_touchpoints
-    group by journey_id, customer_id
+    group by journey_id
 
 ),
 
@@ -29,6 +31,7 @@ final as (
         counted.touchpoints is null
         or mart_journeys.touchpoints is null
         or counted.touchpoints <> mart_journeys.touchpoints
+        or counted.touchpoints <> counted.last_number
 
 )
 

@@ -1,10 +1,11 @@
 -- int_journey_restarts: touchpoints that start a new journey although no long silence came before.
 -- A journey restarts at a touchpoint in one of the restart stages, once the journey has reached the
 -- restart's `after` stage (or a later one) and the cool-down since the last such touchpoint has passed.
+-- Touchpoints that carry the journey's own key restart nothing.
 -- Grain:  one row per source, event_id of a restarting touchpoint; empty when the project has no restart.
--- Reads:  int_touchpoints; seed_stages (stage).
+-- Reads:  int_touchpoints; seed_stages (stage_model, stage).
 -- Params: $inactivity_us: longest gap inside a journey; $restart_after_ordinal: null without a restart;
---         $restart_cool_down_us.
+--         $restart_cool_down_us; $stage_model: the project's own.
 with
 
 touchpoints as (
@@ -22,8 +23,12 @@ touchpoints as (
         end as is_past_after
     from int_touchpoints
     left join seed_stages
-        on int_touchpoints.stage = seed_stages.stage
-    where $restart_after_ordinal is not null
+        on
+            int_touchpoints.stage = seed_stages.stage
+            and seed_stages.stage_model = $stage_model
+    where
+        $restart_after_ordinal is not null
+        and int_touchpoints.journey_ref is null
 
 ),
 

@@ -1,16 +1,18 @@
 -- int_journey_stages: which stages each journey reached, when, through which channel, and what came of it.
 -- touched: the journey has a touchpoint in the stage; it continued when a later stage follows.
 -- progressive: it has one in this stage or a later one; stages may be skipped, and time never runs back.
--- Grain:  one row per journey_id, funnel_kind, stage reached.
--- Reads:  int_stage_visits (journey_id, visit_number); int_journeys (journey_id);
---         int_journey_touchpoints (journey_id, touchpoint_number); seed_stages (stage).
--- Params: none.
+-- Grain:  one row per stage_model, journey_id, funnel_kind, stage reached.
+-- Reads:  int_stage_visits (stage_model, journey_id, visit_number); int_journeys (journey_id);
+--         int_journey_touchpoints (journey_id, touchpoint_number); int_further_touchpoints (stage_model,
+--         journey_id, touchpoint_number); seed_stages (stage_model, stage).
+-- Params: $stage_model: the project's own.
 with
 
 -- only stages that some rule gives can be seen in the data; the others are not in any funnel
 observed_stages as (
 
     select
+        stage_model,
         stage,
         stage_ordinal,
         is_last_observed
@@ -22,13 +24,15 @@ observed_stages as (
 touched_entries as (
 
     select
+        stage_model,
         journey_id,
         stage,
         stage_ordinal,
         min(entry_number) as entry_number,
-        min(entered_us) as entered_us
+        min(entered_us) as entered_us,
+        min_by(entry_channel, entry_number) as entry_channel
     from int_stage_visits
-    group by journey_id, stage, stage_ordinal
+    group by stage_model, journey_id, stage, stage_ordinal
 
 ),
 
@@ -37,6 +41,7 @@ touched_entries as (
 touched_exits as (
 
     select
+        touched_entries.stage_model,
         touched_entries.journey_id,
         touched_entries.stage,
         min(int_stage_visits.entry_number) as left_number,
@@ -44,16 +49,18 @@ touched_exits as (
     from touched_entries
     inner join int_stage_visits
         on
-            touched_entries.journey_id = int_stage_visits.journey_id
+            touched_entries.stage_model = int_stage_visits.stage_model
+            and touched_entries.journey_id = int_stage_visits.journey_id
             and touched_entries.entry_number < int_stage_visits.entry_number
             and touched_entries.stage_ordinal < int_stage_visits.stage_ordinal
-    group by touched_entries.journey_id, touched_entries.stage
+    group by touched_entries.stage_model, touched_entries.journey_id, touched_entries.stage
 
 ),
 
 touched as (
 
     select
+        touched_entries.stage_model,
         touched_entries.journey_id,
         'touched' as funnel_kind,
         touched_entries.stage,
@@ -61,12 +68,14 @@ touched as (
         false as is_skipped,
         touched_entries.entry_number,
         touched_entries.entered_us,
+        touched_entries.entry_channel,
         touched_exits.left_number,
         touched_exits.left_us
     from touched_entries
     left join touched_exits
         on
-            touched_entries.journey_id = touched_exits.journey_id
+            touched_entries.stage_model = touched_exits.stage_model
+            and touched_entries.journey_id = touched_exits.journey_id
             and touched_entries.stage = touched_exits.stage
 
 ),
@@ -75,16 +84,19 @@ touched as (
 progressive_entries as (
 
     select
+        int_stage_visits.stage_model,
         int_stage_visits.journey_id,
         observed_stages.stage,
         observed_stages.stage_ordinal,
         observed_stages.stage_ordinal <> int_stage_visits.stage_ordinal as is_skipped,
         int_stage_visits.entry_number,
-        int_stage_visits.entered_us
+        int_stage_visits.entered_us,
+        int_stage_visits.entry_channel
     from int_stage_visits
     inner join observed_stages
         on
-            int_stage_visits.stage_ordinal >= observed_stages.stage_ordinal
+            int_stage_visits.stage_model = observed_stages.stage_model
+            and int_stage_visits.stage_ordinal >= observed_stages.stage_ordinal
             and coalesce(int_stage_visits.furthest_before, 0) < observed_stages.stage_ordinal
 
 ),
@@ -92,6 +104,7 @@ progressive_entries as (
 progressive as (
 
     select
+        stage_model,
         journey_id,
         'progressive' as funnel_kind,
         stage,
@@ -99,12 +112,13 @@ progressive as (
         is_skipped,
         entry_number,
         entered_us,
+        entry_channel,
         lead(entry_number) over (
-            partition by journey_id
+            partition by stage_model, journey_id
             order by stage_ordinal asc nulls first
         ) as left_number,
         lead(entered_us) over (
-            partition by journey_id
+            partition by stage_model, journey_id
             order by stage_ordinal asc nulls first
         ) as left_us
     from progressive_entries
@@ -114,6 +128,7 @@ progressive as (
 entries as (
 
     select
+        stage_model,
         journey_id,
         funnel_kind,
         stage,
@@ -121,11 +136,13 @@ entries as (
         is_skipped,
         entry_number,
         entered_us,
+        entry_channel,
         left_number,
         left_us
     from touched
     union all
     select
+        stage_model,
         journey_id,
         funnel_kind,
         stage,
@@ -133,6 +150,7 @@ entries as (
         is_skipped,
         entry_number,
         entered_us,
+        entry_channel,
         left_number,
         left_us
     from progressive
@@ -142,13 +160,14 @@ entries as (
 with_outcome as (
 
     select
+        entries.stage_model,
         entries.journey_id,
         entries.funnel_kind,
         entries.stage,
         entries.stage_ordinal,
         entries.is_skipped,
-        entries.entry_number,
         entries.entered_us,
+        entries.entry_channel,
         entries.left_us,
         coalesce(entries.left_number, int_journeys.touchpoints + 1) - entries.entry_number as touchpoints,
         -- a stage that was only passed through is left by the touchpoint that entered it
@@ -164,15 +183,36 @@ with_outcome as (
         end as outcome
     from entries
     inner join observed_stages
-        on entries.stage = observed_stages.stage
+        on
+            entries.stage_model = observed_stages.stage_model
+            and entries.stage = observed_stages.stage
     inner join int_journeys
         on entries.journey_id = int_journeys.journey_id
+
+),
+
+touchpoints as (
+
+    select
+        $stage_model as stage_model,
+        journey_id,
+        touchpoint_number,
+        channel
+    from int_journey_touchpoints
+    union all
+    select
+        stage_model,
+        journey_id,
+        touchpoint_number,
+        channel
+    from int_further_touchpoints
 
 ),
 
 final as (
 
     select
+        with_outcome.stage_model,
         with_outcome.journey_id,
         with_outcome.funnel_kind,
         with_outcome.stage,
@@ -181,18 +221,15 @@ final as (
         with_outcome.entered_us,
         with_outcome.left_us,
         with_outcome.touchpoints,
-        entry_touchpoints.channel as entry_channel,
-        last_touchpoints.channel as last_channel,
+        with_outcome.entry_channel,
+        touchpoints.channel as last_channel,
         with_outcome.outcome
     from with_outcome
-    inner join int_journey_touchpoints as entry_touchpoints
+    inner join touchpoints
         on
-            with_outcome.journey_id = entry_touchpoints.journey_id
-            and with_outcome.entry_number = entry_touchpoints.touchpoint_number
-    inner join int_journey_touchpoints as last_touchpoints
-        on
-            with_outcome.journey_id = last_touchpoints.journey_id
-            and with_outcome.last_number = last_touchpoints.touchpoint_number
+            with_outcome.stage_model = touchpoints.stage_model
+            and with_outcome.journey_id = touchpoints.journey_id
+            and with_outcome.last_number = touchpoints.touchpoint_number
 
 )
 

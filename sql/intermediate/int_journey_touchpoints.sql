@@ -1,16 +1,20 @@
 -- int_journey_touchpoints: every touchpoint with its session, its journey and its place in them.
+-- A touchpoint that carries the journey's own key (journey.key) belongs to the journey of that key, whoever
+-- the customer and however long the silence; all others belong to journeys cut by silence and restart, as
+-- if those with a key were not there. Sessions know no keys.
 -- Grain:  one row per source, event_id.
 -- Reads:  int_touchpoints; int_journey_restarts (source, event_id).
 -- Params: $session_timeout_us: longest gap inside a session; $inactivity_us: inside a journey.
 with
 
-with_gap as (
+with_previous as (
 
     -- Among equal times the earlier stage comes first, which is the order that helps the funnel.
     select
         int_touchpoints.source,
         int_touchpoints.event_id,
         int_touchpoints.customer_id,
+        int_touchpoints.journey_ref,
         int_touchpoints.occurred_us,
         int_touchpoints.occurred_date,
         int_touchpoints.event_name,
@@ -20,14 +24,32 @@ with_gap as (
         int_touchpoints.stage_ordinal,
         int_touchpoints.revenue,
         int_journey_restarts.event_id is not null as is_restart,
-        int_touchpoints.occurred_us - lag(int_touchpoints.occurred_us) over (
+        -- the windows after this one sort by two numbers and not by four columns
+        cast(row_number() over (
             partition by int_touchpoints.customer_id
             order by
                 int_touchpoints.occurred_us asc nulls first,
                 int_touchpoints.stage_ordinal asc nulls first,
                 int_touchpoints.source asc nulls first,
                 int_touchpoints.event_id asc nulls first
-        ) as gap_us
+        ) as bigint) as place,
+        lag(int_touchpoints.occurred_us) over (
+            partition by int_touchpoints.customer_id
+            order by
+                int_touchpoints.occurred_us asc nulls first,
+                int_touchpoints.stage_ordinal asc nulls first,
+                int_touchpoints.source asc nulls first,
+                int_touchpoints.event_id asc nulls first
+        ) as previous_us,
+        max(case when int_touchpoints.journey_ref is null then int_touchpoints.occurred_us end) over (
+            partition by int_touchpoints.customer_id
+            order by
+                int_touchpoints.occurred_us asc nulls first,
+                int_touchpoints.stage_ordinal asc nulls first,
+                int_touchpoints.source asc nulls first,
+                int_touchpoints.event_id asc nulls first
+            rows between unbounded preceding and 1 preceding
+        ) as previous_without_key_us
     from int_touchpoints
     left join int_journey_restarts
         on
@@ -42,6 +64,7 @@ with_starts as (
         source,
         event_id,
         customer_id,
+        journey_ref,
         occurred_us,
         occurred_date,
         event_name,
@@ -50,12 +73,19 @@ with_starts as (
         stage,
         stage_ordinal,
         revenue,
-        case when gap_us is null or gap_us > $session_timeout_us then 1 else 0 end as starts_session,
+        place,
+        case when journey_ref is null then 1 else 0 end as is_without_key,
         case
-            when gap_us is null or gap_us > $inactivity_us or is_restart then 1
+            when previous_us is null or occurred_us - previous_us > $session_timeout_us then 1
+            else 0
+        end as starts_session,
+        case
+            when journey_ref is not null then 0
+            when previous_without_key_us is null then 1
+            when occurred_us - previous_without_key_us > $inactivity_us or is_restart then 1
             else 0
         end as starts_journey
-    from with_gap
+    from with_previous
 
 ),
 
@@ -65,6 +95,7 @@ numbered as (
         source,
         event_id,
         customer_id,
+        journey_ref,
         occurred_us,
         occurred_date,
         event_name,
@@ -76,22 +107,19 @@ numbered as (
         starts_journey,
         cast(sum(starts_session) over (
             partition by customer_id
-            order by
-                occurred_us asc nulls first,
-                stage_ordinal asc nulls first,
-                source asc nulls first,
-                event_id asc nulls first
+            order by place asc nulls first
             rows between unbounded preceding and current row
         ) as bigint) as session_number,
         cast(sum(starts_journey) over (
             partition by customer_id
-            order by
-                occurred_us asc nulls first,
-                stage_ordinal asc nulls first,
-                source asc nulls first,
-                event_id asc nulls first
+            order by place asc nulls first
             rows between unbounded preceding and current row
-        ) as bigint) as journey_number
+        ) as bigint) as start_number,
+        cast(sum(is_without_key) over (
+            partition by customer_id
+            order by place asc nulls first
+            rows between unbounded preceding and current row
+        ) as bigint) as number_without_key
     from with_starts
 
 ),
@@ -99,11 +127,12 @@ numbered as (
 -- A journey is named after its customer and first touchpoint, so that it keeps its id from night to
 -- night however many others come and go. The separator is spelled out where the customer's id holds it,
 -- so that no two pairs of ids read the same; a source's name never holds it.
-journeys as (
+starts as (
 
     select
         customer_id,
-        journey_number,
+        start_number,
+        number_without_key,
         md5(
             source || '|' || replace(replace(customer_id, '!', '!!'), '|', '!p') || '|' || event_id
         ) as journey_id
@@ -112,22 +141,15 @@ journeys as (
 
 ),
 
-final as (
+without_key as (
 
     select
         numbered.source,
         numbered.event_id,
         numbered.customer_id,
-        journeys.journey_id,
-        numbered.journey_number,
-        cast(row_number() over (
-            partition by numbered.customer_id, numbered.journey_number
-            order by
-                numbered.occurred_us asc nulls first,
-                numbered.stage_ordinal asc nulls first,
-                numbered.source asc nulls first,
-                numbered.event_id asc nulls first
-        ) as bigint) as touchpoint_number,
+        starts.journey_id,
+        numbered.journey_ref,
+        numbered.number_without_key - starts.number_without_key + 1 as touchpoint_number,
         numbered.session_number,
         numbered.occurred_us,
         numbered.occurred_date,
@@ -138,10 +160,82 @@ final as (
         numbered.stage_ordinal,
         numbered.revenue
     from numbered
-    inner join journeys
+    inner join starts
         on
-            numbered.customer_id = journeys.customer_id
-            and numbered.journey_number = journeys.journey_number
+            numbered.customer_id = starts.customer_id
+            and numbered.start_number = starts.start_number
+    where numbered.journey_ref is null
+
+),
+
+-- one separator and not two: never the text of a journey without a key
+with_key as (
+
+    select
+        source,
+        event_id,
+        customer_id,
+        md5('key|' || replace(replace(journey_ref, '!', '!!'), '|', '!p')) as journey_id,
+        journey_ref,
+        cast(row_number() over (
+            partition by journey_ref
+            order by
+                occurred_us asc nulls first,
+                stage_ordinal asc nulls first,
+                source asc nulls first,
+                event_id asc nulls first
+        ) as bigint) as touchpoint_number,
+        session_number,
+        occurred_us,
+        occurred_date,
+        event_name,
+        channel,
+        rule,
+        stage,
+        stage_ordinal,
+        revenue
+    from numbered
+    where journey_ref is not null
+
+),
+
+final as (
+
+    select
+        source,
+        event_id,
+        customer_id,
+        journey_id,
+        journey_ref,
+        touchpoint_number,
+        session_number,
+        occurred_us,
+        occurred_date,
+        event_name,
+        channel,
+        rule,
+        stage,
+        stage_ordinal,
+        revenue
+    from without_key
+    union all
+    select
+        source,
+        event_id,
+        customer_id,
+        journey_id,
+        journey_ref,
+        touchpoint_number,
+        session_number,
+        occurred_us,
+        occurred_date,
+        event_name,
+        channel,
+        rule,
+        stage,
+        stage_ordinal,
+        revenue
+    from with_key
 
 )
 

@@ -1,102 +1,145 @@
 -- int_journeys: each journey from its first to its last touchpoint, and its state on the as-of day.
+-- A journey with a key of its own (journey.key) is the first touchpoint's customer's, and ends by silence
+-- alone: others of the same customer may run beside it.
 -- Grain:  one row per journey_id.
 -- Reads:  int_journey_touchpoints (one row per touchpoint of a journey).
 -- Params: $as_of_us: end of the as-of day; $inactivity_us: longest gap inside a journey;
 --         $conversion_stage; $conversion_window_us: from the first touchpoint, the limit included.
 with
 
-journeys as (
+journey_sessions as (
 
     select
         journey_id,
-        customer_id,
-        journey_number,
         min(occurred_us) as entered_us,
         max(occurred_us) as last_us,
         count(*) as touchpoints,
-        count(distinct session_number) as sessions,
         max(stage_ordinal) as furthest_ordinal,
         cast(sum(revenue) as decimal(18, 4)) as revenue,
         min(case when stage = $conversion_stage then occurred_us end) as first_conversion_us
     from int_journey_touchpoints
-    group by journey_id, customer_id, journey_number
+    group by journey_id, customer_id, session_number
 
 ),
 
-with_conversion as (
+journeys as (
 
     select
         journey_id,
-        customer_id,
-        journey_number,
-        entered_us,
-        last_us,
-        touchpoints,
-        sessions,
-        furthest_ordinal,
-        revenue,
+        min(entered_us) as entered_us,
+        max(last_us) as last_us,
+        cast(sum(touchpoints) as bigint) as touchpoints,
+        count(*) as sessions,
+        max(furthest_ordinal) as furthest_ordinal,
+        cast(sum(revenue) as decimal(18, 4)) as revenue,
+        min(first_conversion_us) as first_conversion_us
+    from journey_sessions
+    group by journey_id
+
+),
+
+with_ends as (
+
+    select
+        journeys.journey_id,
+        first_touchpoints.customer_id,
+        first_touchpoints.journey_ref,
+        first_touchpoints.occurred_date as entry_date,
+        first_touchpoints.channel as first_channel,
+        last_touchpoints.channel as last_channel,
+        journeys.entered_us,
+        journeys.last_us,
+        journeys.touchpoints,
+        journeys.sessions,
+        journeys.furthest_ordinal,
+        journeys.revenue,
         case
-            when first_conversion_us - entered_us <= $conversion_window_us then first_conversion_us
+            when journeys.first_conversion_us - journeys.entered_us <= $conversion_window_us
+                then journeys.first_conversion_us
         end as converted_us,
-        lead(entered_us) over (
-            partition by customer_id
-            order by journey_number asc nulls first
-        ) as next_entered_us
+        cast(row_number() over (
+            partition by first_touchpoints.customer_id
+            order by
+                journeys.entered_us asc nulls first,
+                first_touchpoints.stage_ordinal asc nulls first,
+                first_touchpoints.source asc nulls first,
+                first_touchpoints.event_id asc nulls first
+        ) as bigint) as journey_number
     from journeys
+    inner join int_journey_touchpoints as first_touchpoints
+        on
+            journeys.journey_id = first_touchpoints.journey_id
+            and first_touchpoints.touchpoint_number = 1
+    inner join int_journey_touchpoints as last_touchpoints
+        on
+            journeys.journey_id = last_touchpoints.journey_id
+            and journeys.touchpoints = last_touchpoints.touchpoint_number
+
+),
+
+-- the last journey without a key of each customer: all before it are over because it has begun
+last_without_key as (
+
+    select
+        customer_id,
+        max(journey_number) as journey_number
+    from with_ends
+    where journey_ref is null
+    group by customer_id
 
 ),
 
 with_end as (
 
     select
-        journey_id,
-        customer_id,
-        journey_number,
-        entered_us,
-        last_us,
-        touchpoints,
-        sessions,
-        furthest_ordinal,
-        revenue,
-        converted_us,
+        with_ends.journey_id,
+        with_ends.customer_id,
+        with_ends.journey_ref,
+        with_ends.journey_number,
+        with_ends.entered_us,
+        with_ends.entry_date,
+        with_ends.last_us,
+        with_ends.touchpoints,
+        with_ends.sessions,
+        with_ends.furthest_ordinal,
+        with_ends.first_channel,
+        with_ends.last_channel,
+        with_ends.revenue,
+        with_ends.converted_us,
         -- over: another journey has begun, or the silence is already too long for this one to go on
-        next_entered_us is not null or $as_of_us - last_us > $inactivity_us as is_ended
-    from with_conversion
+        (with_ends.journey_ref is null and with_ends.journey_number < last_without_key.journey_number)
+        or $as_of_us - with_ends.last_us > $inactivity_us as is_ended
+    from with_ends
+    left join last_without_key
+        on with_ends.customer_id = last_without_key.customer_id
 
 ),
 
 final as (
 
     select
-        with_end.journey_id,
-        with_end.customer_id,
-        with_end.journey_number,
-        with_end.entered_us,
-        first_touchpoints.occurred_date as entry_date,
-        with_end.last_us,
-        with_end.touchpoints,
-        with_end.sessions,
-        with_end.furthest_ordinal,
-        first_touchpoints.channel as first_channel,
-        last_touchpoints.channel as last_channel,
-        with_end.revenue,
-        with_end.converted_us,
-        with_end.is_ended,
+        journey_id,
+        customer_id,
+        journey_ref,
+        journey_number,
+        entered_us,
+        entry_date,
+        last_us,
+        touchpoints,
+        sessions,
+        furthest_ordinal,
+        first_channel,
+        last_channel,
+        revenue,
+        converted_us,
+        is_ended,
         case
-            when with_end.converted_us is not null then 'converted'
-            when with_end.is_ended then 'lost'
-            when $as_of_us - with_end.entered_us > $conversion_window_us then 'lost'
+            when converted_us is not null then 'converted'
+            when is_ended then 'lost'
+            when $as_of_us - entered_us > $conversion_window_us then 'lost'
             else 'open'
         end as state
     from with_end
-    inner join int_journey_touchpoints as first_touchpoints
-        on
-            with_end.journey_id = first_touchpoints.journey_id
-            and first_touchpoints.touchpoint_number = 1
-    inner join int_journey_touchpoints as last_touchpoints
-        on
-            with_end.journey_id = last_touchpoints.journey_id
-            and with_end.touchpoints = last_touchpoints.touchpoint_number
 
 )
 

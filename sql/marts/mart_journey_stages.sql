@@ -1,16 +1,16 @@
 -- mart_journey_stages: each stage a journey reached, when, for how long, and what came of it.
--- Grain:  one row per journey_id, funnel_kind, stage reached.
--- Reads:  int_journey_stages; int_journeys (journey_id); seed_stages (stage).
+-- Grain:  one row per stage_model, journey_id, funnel_kind, stage reached.
+-- Reads:  int_journey_stages; int_journeys (journey_id).
 -- Params: none.
 with
 
 final as (
 
     select
+        int_journey_stages.stage_model,
         int_journey_stages.journey_id,
         int_journeys.customer_id,
         int_journeys.entry_date,
-        seed_stages.stage_model,
         int_journey_stages.funnel_kind,
         int_journey_stages.stage,
         int_journey_stages.stage_ordinal,
@@ -27,8 +27,6 @@ final as (
     from int_journey_stages
     inner join int_journeys
         on int_journey_stages.journey_id = int_journeys.journey_id
-    inner join seed_stages
-        on int_journey_stages.stage = seed_stages.stage
 
 )
 

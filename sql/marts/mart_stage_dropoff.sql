@@ -1,6 +1,6 @@
 -- mart_stage_dropoff: where journeys stop, per stage and channel, over the whole report period.
 -- Grain:  one row per stage_model, funnel_kind, channel_role, channel, stage.
--- Reads:  mart_stage_funnel (entry_date and the grain above); seed_stages (stage).
+-- Reads:  mart_stage_funnel (entry_date and the grain above); seed_stages (stage_model, stage).
 -- Params: none.
 with
 
@@ -46,7 +46,9 @@ with_rate as (
         end as journeys_decided
     from summed
     inner join seed_stages
-        on summed.stage = seed_stages.stage
+        on
+            summed.stage_model = seed_stages.stage_model
+            and summed.stage = seed_stages.stage
 
 ),
 

@@ -2,7 +2,8 @@
 -- In every channel role a journey has one channel at a stage, so channels sum to the row of role `all`.
 -- Grain:  one row per entry_date, stage_model, funnel_kind, channel_role, channel, stage; a stage that
 --         nobody reached on a day through a channel seen that day is kept as 0.
--- Reads:  int_journey_stages (journey_id, funnel_kind, stage); int_journeys (journey_id); seed_stages.
+-- Reads:  int_journey_stages (stage_model, journey_id, funnel_kind, stage); int_journeys (journey_id);
+--         seed_stages (stage_model, stage).
 -- Params: none.
 with
 
@@ -21,6 +22,7 @@ journey_stages as (
 
     select
         int_journeys.entry_date,
+        int_journey_stages.stage_model,
         int_journey_stages.funnel_kind,
         int_journeys.first_channel,
         int_journey_stages.entry_channel,
@@ -37,6 +39,7 @@ by_role as (
 
     select
         entry_date,
+        stage_model,
         funnel_kind,
         'all' as channel_role,
         'all' as channel,
@@ -46,6 +49,7 @@ by_role as (
     union all
     select
         entry_date,
+        stage_model,
         funnel_kind,
         'first_touch' as channel_role,
         first_channel as channel,
@@ -55,6 +59,7 @@ by_role as (
     union all
     select
         entry_date,
+        stage_model,
         funnel_kind,
         'stage_entry' as channel_role,
         entry_channel as channel,
@@ -64,6 +69,7 @@ by_role as (
     union all
     select
         entry_date,
+        stage_model,
         funnel_kind,
         'last_touch' as channel_role,
         last_channel as channel,
@@ -77,6 +83,7 @@ counts as (
 
     select
         entry_date,
+        stage_model,
         funnel_kind,
         channel_role,
         channel,
@@ -86,7 +93,7 @@ counts as (
         cast(sum(case when outcome = 'dropped' then 1 else 0 end) as bigint) as journeys_dropped,
         cast(sum(case when outcome = 'open' then 1 else 0 end) as bigint) as journeys_open
     from by_role
-    group by entry_date, funnel_kind, channel_role, channel, stage
+    group by entry_date, stage_model, funnel_kind, channel_role, channel, stage
 
 ),
 
@@ -112,29 +119,40 @@ entries as (
 
 ),
 
--- where somebody entered or reached a stage; journeys that reached none have entered all the same
+-- every funnel of the project: journeys that reached no stage have entered all the same
+funnels as (
+
+    select
+        stage_model,
+        'touched' as funnel_kind
+    from observed_stages
+    union
+    select
+        stage_model,
+        'progressive' as funnel_kind
+    from observed_stages
+
+),
+
+-- where somebody entered or reached a stage
 cells as (
 
     select
         entry_date,
+        stage_model,
         funnel_kind,
         channel_role,
         channel
     from counts
     union
     select
-        entry_date,
-        'touched' as funnel_kind,
-        channel_role,
-        channel
+        entries.entry_date,
+        funnels.stage_model,
+        funnels.funnel_kind,
+        entries.channel_role,
+        entries.channel
     from entries
-    union
-    select
-        entry_date,
-        'progressive' as funnel_kind,
-        channel_role,
-        channel
-    from entries
+    cross join funnels
 
 ),
 
@@ -142,7 +160,7 @@ final as (
 
     select
         cells.entry_date,
-        observed_stages.stage_model,
+        cells.stage_model,
         cells.funnel_kind,
         cells.channel_role,
         cells.channel,
@@ -154,10 +172,12 @@ final as (
         coalesce(counts.journeys_dropped, 0) as journeys_dropped,
         coalesce(counts.journeys_open, 0) as journeys_open
     from cells
-    cross join observed_stages
+    inner join observed_stages
+        on cells.stage_model = observed_stages.stage_model
     left join counts
         on
             cells.entry_date = counts.entry_date
+            and cells.stage_model = counts.stage_model
             and cells.funnel_kind = counts.funnel_kind
             and cells.channel_role = counts.channel_role
             and cells.channel = counts.channel

@@ -20,6 +20,7 @@ def model_parameters(project: Project, as_of: date) -> Parameters:
     settings = project.settings
     restart = settings.journey.restart
     return {
+        "stage_model": project.stage_model.name,
         "as_of_us": end_of_day_us(as_of, project.zone),
         "session_timeout_us": microseconds(settings.session_timeout),
         "inactivity_us": microseconds(settings.journey.inactivity),

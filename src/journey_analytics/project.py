@@ -19,8 +19,9 @@ from journey_analytics.durations import Duration, parse_duration
 from journey_analytics.errors import ConfigError, JourneyError, Problem, advise
 from journey_analytics.sources.channels.rules import ChannelRules, read_channels
 from journey_analytics.sources.mapping import Source, read_mapping
-from journey_analytics.stages.rules import StageRule, read_stages
+from journey_analytics.stages.rules import StageMap, read_stages
 from journey_analytics.stages.stage_models import StageModel, shipped, shipped_names
+from journey_analytics.touchpoints import PROPERTY, RULE_COLUMNS, Kind
 from journey_analytics.yaml_file import YamlFile
 
 PROJECT_FILE = "journey.yaml"
@@ -52,6 +53,20 @@ class Journey(_Section):
         default=parse_duration("90d"), description="A longer gap starts a new journey."
     )
     restart: Restart | None = None
+    key: str | None = Field(
+        None,
+        description="Text column, or properties.<name>, that holds a journey's own key (a ticket, a claim): "
+        "touchpoints with one key are one journey, whatever the silence between them.",
+    )
+
+    @field_validator("key")
+    @classmethod
+    def _key_is_a_text_column(cls, name: str | None) -> str | None:
+        columns = [column for column, kind in RULE_COLUMNS.items() if kind is Kind.TEXT]
+        if name is None or name in columns or PROPERTY.fullmatch(name):
+            return name
+        message = f"{name!r} is no text column of a touchpoint; "
+        raise ValueError(message + advise(name, [*columns, "properties.<name>"], "column"))
 
 
 class Identity(_Section):
@@ -76,6 +91,9 @@ class Settings(_Section):
     timezone: str = Field(description="IANA zone in which days begin, for example Europe/Berlin.")
     stage_model: str = Field("seven_stage", description="A shipped stage model.")
     stages: str = Field("stages.yaml", description="File with the stage rules.")
+    further_stages: tuple[str, ...] = Field(
+        (), description="Files with further stage models and their rules, applied to the same journeys."
+    )
     conversion: Conversion
     session_timeout: Duration = Field(
         default=parse_duration("30m"), description="Longest gap inside one session."
@@ -109,10 +127,20 @@ class Project:
     folder: Path
     settings: Settings
     sources: tuple[Source, ...]
-    stage_model: StageModel
-    rules: tuple[StageRule, ...]
+    stage_maps: tuple[StageMap, ...]
+    """The project's own, which cuts journeys and says what a conversion is, then the further ones."""
     channels: ChannelRules
     files: tuple[Path, ...]
+
+    @property
+    def stage_map(self) -> StageMap:
+        """The project's own stage model and rules."""
+        return self.stage_maps[0]
+
+    @property
+    def stage_model(self) -> StageModel:
+        """The project's own stage model."""
+        return self.stage_map.model
 
     @property
     def zone(self) -> ZoneInfo:
@@ -149,12 +177,6 @@ class Project:
         """Held by the one run that may write."""
         return self.folder / "run.lock"
 
-    @property
-    def observed_stages(self) -> list[str]:
-        """The stages some rule gives, in the model's order; the others cannot be seen in this data."""
-        given = {rule.stage for rule in self.rules}
-        return [stage for stage in self.stage_model.names if stage in given]
-
     @cached_property
     def config_sha256(self) -> str:
         """One hash over the text of every file of the project."""
@@ -187,9 +209,10 @@ def read_project(folder: Path) -> Project:
     # a fault of journey.yaml hides none of the other files: what it says of them is read as far as it goes
     said = _said(file)
     model = shipped(said.stage_model) if said.stage_model in shipped_names() else None
-    rules: tuple[StageRule, ...] = ()
+    maps: list[StageMap] = []
     try:
-        model, rules = read_stages(folder / said.stages, model)
+        maps.append(read_stages(folder / said.stages, model))
+        model = maps[0].model
     except JourneyError as error:
         problems.extend(error.problems)
     if model is None and said.stage_model not in shipped_names():
@@ -201,6 +224,7 @@ def read_project(folder: Path) -> Project:
                 value=True,
             )
         )
+    maps.extend(_read_further_stages(file, folder, said.further_stages, maps, problems))
     channels = _read_channels(folder, said.channels, problems)
     sources = _read_sources(file, folder, said.sources, channels, problems)
     if settings is not None and model is not None:
@@ -208,8 +232,9 @@ def read_project(folder: Path) -> Project:
     if problems or settings is None or model is None:
         raise ConfigError(problems)
     own_channels = [said.channels] if said.channels else []
-    files = (path, *(folder / name for name in (said.stages, *own_channels, *said.sources)))
-    return Project(folder, settings, tuple(sources), model, rules, channels, files)
+    named = (said.stages, *said.further_stages, *own_channels, *said.sources)
+    files = (path, *(folder / name for name in named))
+    return Project(folder, settings, tuple(sources), tuple(maps), channels, files)
 
 
 class _Said(_Section):
@@ -219,6 +244,7 @@ class _Said(_Section):
 
     stage_model: str = Settings.model_fields["stage_model"].default
     stages: str = Settings.model_fields["stages"].default
+    further_stages: tuple[str, ...] = ()
     channels: str | None = None
     sources: tuple[str, ...] = ()
 
@@ -249,6 +275,35 @@ def _read_sources(
             problems.extend(error.problems)
     problems.extend(_named_twice(file, sources))
     return sources
+
+
+def _read_further_stages(
+    file: YamlFile,
+    folder: Path,
+    names: tuple[str, ...],
+    own: list[StageMap],
+    problems: list[Problem],
+) -> list[StageMap]:
+    """The further stage models that can be read; what is wrong with the others is added to the problems."""
+    found: list[StageMap] = []
+    for index, name in enumerate(names):
+        place = ("further_stages", index)
+        if not (folder / name).is_file():
+            known = [str(path.relative_to(folder)) for path in sorted(folder.glob("*.yaml"))]
+            problems.append(
+                file.problem(f"stages file {name!r} does not exist", place, advise(name, known, "file"))
+            )
+            continue
+        try:
+            further = read_stages(folder / name, None)
+        except JourneyError as error:
+            problems.extend(error.problems)
+            continue
+        if further.model.name in [other.model.name for other in (*own, *found)]:
+            what = f"stage model {further.model.name!r} is applied twice"
+            problems.append(file.problem(what, place, "give each stage model a name of its own"))
+        found.append(further)
+    return found
 
 
 def _read_channels(folder: Path, name: str | None, problems: list[Problem]) -> ChannelRules:

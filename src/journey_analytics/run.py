@@ -191,15 +191,20 @@ def _stage(run: Run) -> str:
     engine, project = run.engine, run.project
     span = engine.rows(f"select min(occurred_us) as first, max(occurred_us) as last from {EVENTS}")[0]
     restart = project.settings.journey.restart
-    engine.load(
-        "seed_stages",
-        stage_table(project.stage_model, project.observed_stages, restart.on if restart else ()),
-    )
-    engine.load("seed_stage_rules", rule_table(project.rules))
+    engine.load("seed_stages", stage_table(project.stage_maps, restart.on if restart else ()))
+    engine.load("seed_stage_rules", rule_table(project.stage_maps))
     engine.load("seed_utc_offsets", utc_offsets(project.zone, span["first"], span["last"]))
-    touchpoints = engine.create_table(OUTPUT_TABLE, compile_rules(project.rules))
-    unmapped = engine.rows(f"select count(*) as n from {OUTPUT_TABLE} where rule_number is null")[0]["n"]
-    return f"{touchpoints - unmapped:,} touchpoints with a stage or ignored, {unmapped:,} without a stage"
+    engine.create_table(OUTPUT_TABLE, compile_rules(project.stage_maps, project.settings.journey.key))
+    counts = engine.rows(
+        "select stage_model, count(rule_number) as taken, count(*) - count(rule_number) as unmapped "
+        f"from {OUTPUT_TABLE} group by stage_model order by stage_model"
+    )
+    several = len(counts) > 1
+    return "; ".join(
+        (f"{row['stage_model']}: " if several else "")
+        + f"{row['taken']:,} touchpoints with a stage or ignored, {row['unmapped']:,} without a stage"
+        for row in counts
+    )
 
 
 def _journeys(run: Run) -> str:
@@ -259,8 +264,11 @@ def _publish(run: Run) -> str:
         "models_sha256": _models_sha256(),
         "quarantined": run.engine.count(QUARANTINE),
         "stages_not_observed": [
-            stage for stage in run.project.stage_model.names if stage not in run.project.observed_stages
+            stage
+            for stage in run.project.stage_model.names
+            if stage not in run.project.stage_map.observed_stages
         ],
+        "stage_model": run.project.stage_model.name,
         "conversion_stage": run.project.settings.conversion.stage,
         "warnings": [f"{r.table}: {r.check}: {r.sample}" for r in run.warnings],
         "inputs": [

@@ -5,6 +5,7 @@ Belongs here: names and kinds of the columns. Their full contract is `sql/contra
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 
@@ -52,5 +53,8 @@ RULE_COLUMNS: dict[str, Kind] = {
 """What a stage rule may ask about, besides `properties.<name>`."""
 
 PROPERTY_PREFIX = "properties."
+PROPERTY = re.compile(r"properties[.][A-Za-z_][A-Za-z0-9_]*")
+"""A property as rules and settings name it."""
+
 UNASSIGNED_CHANNEL = "unassigned"
 SCORE_KINDS = ("nps", "csat", "ces", "rating", "sentiment")

@@ -9,7 +9,8 @@ import pytest
 from journey_analytics.durations import parse_duration
 from journey_analytics.engine.models import sql_folder
 from journey_analytics.stages.compile import compile_rules
-from journey_analytics.stages.rules import Comparison, Earlier, Group, Occurrence, StageRule
+from journey_analytics.stages.rules import Comparison, Earlier, Group, Occurrence, StageMap, StageRule
+from journey_analytics.stages.stage_models import shipped
 from tests.lint import portable_sql
 from tests.lint.portable_sql import RULES, UNREADABLE, lint, lint_folder
 
@@ -389,4 +390,4 @@ RULE_SETS = {
 
 @pytest.mark.parametrize("name", RULE_SETS)
 def test_compiled_rules_are_portable(name: str) -> None:
-    assert lint(compile_rules(RULE_SETS[name])) == []
+    assert lint(compile_rules([StageMap(shipped("seven_stage"), tuple(RULE_SETS[name]))])) == []

@@ -16,7 +16,7 @@ from journey_analytics.engine.models import LAYERS, models
 from journey_analytics.identity import EDGES, group_aliases
 from journey_analytics.local_days import utc_offsets
 from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
-from journey_analytics.stages.rules import Comparison, StageRule
+from journey_analytics.stages.rules import Comparison, StageMap, StageRule
 from journey_analytics.stages.stage_models import Stage, StageModel
 from journey_analytics.stages.tables import rule_table, stage_table
 
@@ -115,7 +115,9 @@ def run(
     rules = stage_rules(setup.observed)
     stages = StageModel(name="tiny", stages=tuple(Stage(stage=name) for name in STAGES))
     restart = setup.restart
+    found = StageMap(stages, tuple(rules))
     known = {
+        "stage_model": stages.name,
         "as_of_us": setup.as_of_us,
         "max_ids": 50,
         "session_timeout_us": setup.session_timeout_us,
@@ -126,17 +128,19 @@ def run(
         "conversion_window_us": setup.conversion_window_us,
     }
     engine.load("events", event_frame(events))
-    engine.load("seed_stages", stage_table(stages, setup.observed, restart.on if restart else ()))
-    engine.load("seed_stage_rules", rule_table(rules))
+    engine.load("seed_stages", stage_table([found], restart.on if restart else ()))
+    engine.load("seed_stage_rules", rule_table([found]))
     times = [event.us for event in events]
     engine.load("seed_utc_offsets", utc_offsets(ZoneInfo(setup.zone), min(times), max(times)))
-    for name, model in models().items():
-        if model.layer in layers:
-            engine.run_model(model, known)
+    first = _needed_for("stg_touchpoints")
+    for name in first:
+        engine.run_model(models()[name], known)
         if name == EDGES:
             group_aliases(engine)
-        if name == "stg_touchpoints":
-            engine.create_table(OUTPUT_TABLE, _compiled(setup.observed))
+    engine.create_table(OUTPUT_TABLE, _compiled(found))
+    for name, model in models().items():
+        if model.layer in layers and name not in first:
+            engine.run_model(model, known)
 
 
 def stage_rules(observed: Sequence[str]) -> list[StageRule]:
@@ -170,8 +174,18 @@ def contents(engine: DuckDBEngine, table: str) -> list[tuple[Any, ...]]:
 
 
 @cache
-def _compiled(observed: tuple[str, ...]) -> str:
-    return compile_rules(stage_rules(observed))
+def _needed_for(table: str) -> list[str]:
+    """The model that makes the table and those before it, in order."""
+    needed = {table}
+    for name, model in reversed(models().items()):
+        if name in needed:
+            needed |= model.reads
+    return [name for name in models() if name in needed]
+
+
+@cache
+def _compiled(found: StageMap) -> str:
+    return compile_rules([found])
 
 
 def _named(name: str) -> Comparison:

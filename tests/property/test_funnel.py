@@ -140,8 +140,8 @@ def test_an_unrelated_customer_changes_no_other_journey(
 def test_interval_is_wilsons(engine: DuckDBEngine, continued: int, dropped: int, undecided: int) -> None:
     """The 95 % interval is that of an independent library, and none is given where nobody decided."""
     engine.execute(
-        "create or replace table seed_stages as select 'a' as stage, false as is_last_observed "
-        "union all select 'b', true"
+        "create or replace table seed_stages as select 'm' as stage_model, 'a' as stage, "
+        "false as is_last_observed union all select 'm', 'b', true"
     )
     engine.execute(
         "create or replace table mart_stage_funnel as select 'm' as stage_model, "

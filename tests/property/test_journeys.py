@@ -35,7 +35,6 @@ def test_sessions_and_journeys_are_those_of_a_sequential_reader(
         (touchpoint.event.source, touchpoint.event.event_id): {
             "customer_id": journey.customer,
             "journey_id": journey.journey_id,
-            "journey_number": journey.number,
             "touchpoint_number": place,
             "session_number": touchpoint.session,
             "occurred_date": local_date(touchpoint.us, setup),
@@ -45,7 +44,7 @@ def test_sessions_and_journeys_are_those_of_a_sequential_reader(
         for place, touchpoint in enumerate(journey.touchpoints, start=1)
     }
     rows = engine.rows(
-        "select source, event_id, customer_id, journey_id, journey_number, touchpoint_number, "
+        "select source, event_id, customer_id, journey_id, touchpoint_number, "
         "session_number, occurred_date, stage from int_journey_touchpoints"
     )
     assert {(row.pop("source"), row.pop("event_id")): row for row in rows} == expected
@@ -61,6 +60,7 @@ def test_state_and_measures_of_a_journey_are_those_of_a_sequential_reader(
     expected = [
         {
             "journey_id": journey.journey_id,
+            "journey_number": journey.number,
             "entered_us": journey.first.us,
             "entry_date": local_date(journey.first.us, setup),
             "last_us": journey.touchpoints[-1].us,
@@ -78,8 +78,8 @@ def test_state_and_measures_of_a_journey_are_those_of_a_sequential_reader(
     ]
     expected.sort(key=lambda row: row["journey_id"])
     columns = (
-        "journey_id, entered_us, entry_date, last_us, touchpoints, sessions, furthest_ordinal, "
-        "first_channel, last_channel, revenue, converted_us, is_ended, state"
+        "journey_id, journey_number, entered_us, entry_date, last_us, touchpoints, sessions, "
+        "furthest_ordinal, first_channel, last_channel, revenue, converted_us, is_ended, state"
     )
     assert engine.rows(f"select {columns} from int_journeys order by journey_id") == expected
 

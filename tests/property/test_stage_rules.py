@@ -185,8 +185,8 @@ def test_compiled_rules_take_what_a_reader_of_the_rules_would(
     """Every touchpoint gets the number of the first rule that takes it, or none."""
     stages_file.write_text(json.dumps({"rules": rules}), encoding="utf-8")
     engine.load("stg_touchpoints", _frame(touches))
-    _, compiled = read_stages(stages_file, _MODEL)
-    engine.create_table(OUTPUT_TABLE, compile_rules(compiled))
+    compiled = read_stages(stages_file, _MODEL)
+    engine.create_table(OUTPUT_TABLE, compile_rules([compiled]))
     found = engine.rows(f"select event_id, rule_number from {OUTPUT_TABLE}")
     assert {row["event_id"]: row["rule_number"] for row in found} == first_rules(rules, touches)
 
@@ -197,7 +197,7 @@ def test_compiled_text_uses_only_the_names_both_engines_know(
 ) -> None:
     """What DuckDB alone calls by these names never gets into the text."""
     stages_file.write_text(json.dumps({"rules": rules}), encoding="utf-8")
-    text = compile_rules(read_stages(stages_file, _MODEL)[1]).lower()
+    text = compile_rules([read_stages(stages_file, _MODEL)]).lower()
     assert "regexp_matches" not in text
     assert "json_extract" not in text
     assert "->>" not in text

@@ -66,8 +66,7 @@ class Case:
     def sql(self) -> str:
         """The text to run."""
         if self.model == OUTPUT_TABLE:
-            _, rules = read_stages(self.folder / "stages.yaml", shipped("seven_stage"))
-            return str(compile_rules(rules))
+            return str(compile_rules([read_stages(self.folder / "stages.yaml", shipped("seven_stage"))]))
         texts: dict[str, str] = {**{name: model.text for name, model in models().items()}, **checks()}
         return texts[self.model]
 

@@ -65,7 +65,7 @@ def test_missing_input_file_and_stray_file_are_noticed(
     monkeypatch.setattr(cases, "FOLDER", tmp_path)
     case = Case("int_stage_visits", "new")
     assert case.stray_files() == {"int_journeys.yaml"}
-    with pytest.raises(FileNotFoundError, match=r"int_journey_touchpoints\.yaml"):
+    with pytest.raises(FileNotFoundError, match=r"int_further_touchpoints\.yaml"):
         case.load_into(on_duckdb)
 
 

@@ -49,7 +49,12 @@ def fill(engine: DuckDBEngine, contract: Contract, rows: list[Row]) -> None:
 
 def publish(folder: Path, run_id: str = "run1", **rows: list[Row]) -> Snapshot:
     """Publish mart tables with these rows and return the live snapshot."""
-    about = {"project": "shop", "as_of": "2024-05-31", "conversion_stage": "purchase"}
+    about = {
+        "project": "shop",
+        "as_of": "2024-05-31",
+        "stage_model": _DEFAULTS["VARCHAR"],
+        "conversion_stage": "purchase",
+    }
     with tables(**rows) as engine:
         write_snapshot(engine, folder, run_id, {**about, "stages_not_observed": [], "warnings": []})
     move_pointer(folder, run_id)

@@ -63,7 +63,7 @@ def test_a_project_is_read_with_its_defaults(tmp_path: Path) -> None:
     assert settings.conversion.window == timedelta(days=30)
     assert (settings.stage_model, settings.marts.keep) == ("seven_stage", 30)
     assert [source.name for source in project.sources] == ["web"]
-    assert project.observed_stages == ["awareness", "purchase"]
+    assert project.stage_map.observed_stages == ["awareness", "purchase"]
     assert project.marts_folder == tmp_path / "marts"
     assert str(project.zone) == "Europe/Berlin"
 

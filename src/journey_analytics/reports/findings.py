@@ -82,8 +82,9 @@ class Findings:
 
 
 def find(snapshot: Snapshot) -> Findings:
-    """Read a snapshot's figures."""
+    """Read a snapshot's figures, those of the stage model that cuts its journeys."""
     dropoff = query(snapshot, "select * from mart_stage_dropoff order by stage_ordinal, channel")
+    dropoff = dropoff.filter(pl.col("stage_model") == snapshot.manifest["stage_model"])
     states = query(snapshot, "select state, count(*) as n from mart_journeys group by state")
     customers = query(
         snapshot,

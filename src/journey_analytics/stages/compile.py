@@ -1,10 +1,11 @@
 """Stage rules to SQL: one statement over stg_touchpoints, in the portable subset, built as a syntax tree.
 
-The statement gives each touchpoint the number of the first rule that takes it (null: unmapped). Its CTEs:
+The statement gives each touchpoint, in every stage model, the number of the first rule that takes it
+(null: unmapped), beside the columns that journeys are made of. Its CTEs, for each stage model:
 
     matched     for every condition that a context asks about: does this touchpoint meet it
     histories   for every context: the time of the earlier touchpoint it speaks of, by one window each
-    final       one case expression over the rules, in order
+    numbered    one case expression over the rules, in order
 
 Belongs here: what a rule means in SQL. Does not belong here: running it.
 """
@@ -22,6 +23,7 @@ from journey_analytics.stages.rules import (
     Condition,
     Earlier,
     Occurrence,
+    StageMap,
     StageRule,
 )
 from journey_analytics.touchpoints import PROPERTY_PREFIX, RULE_COLUMNS, Kind
@@ -38,25 +40,40 @@ _ORDERINGS: dict[str, type[exp.Binary]] = {
     "lt": exp.LT,
     "lte": exp.LTE,
 }
-_KEYS = ("source", "event_id", "customer_id", "occurred_us")
+_KEPT = ("source", "event_id", "customer_id", "occurred_us", "event_name", "channel", "revenue")
+_JOURNEY_REF = "journey_ref"
 _HEADER = f"""\
 -- {OUTPUT_TABLE}: the number of the first stage rule that takes each touchpoint. Made from stages.yaml.
--- Grain:  one row per source, event_id; rule_number is null when no rule takes it.
+-- Grain:  one row per stage_model, source, event_id; rule_number is null when no rule takes it.
 -- Reads:  {TOUCHPOINTS}.
 """
 
 
-def compile_rules(rules: Sequence[StageRule]) -> str:
-    """The SQL text that numbers every touchpoint with the first rule that takes it.
+def compile_rules(maps: Sequence[StageMap], journey_key: str | None = None) -> str:
+    """The SQL text that numbers every touchpoint with the first rule that takes it, in each stage model.
 
     Args:
-        rules: in order of precedence; rule_number counts them from 1.
+        maps: the stage models with their rules; rule_number counts the rules of each from 1.
+        journey_key: the text column, or `properties.<name>`, that holds a journey's own key.
 
     Returns:
-        One SELECT with columns source, event_id (text) and rule_number (BIGINT, null when unmapped), the
+        One SELECT with columns stage_model, source, event_id, customer_id, journey_ref (text, null without
+        a key), occurred_us, event_name, channel, revenue and rule_number (BIGINT, null when unmapped), the
         same text for DuckDB and Spark.
     """
-    return _Compiler(rules).statement()
+    empty = exp.Literal.string("")
+    key = exp.func("nullif", empty if journey_key is None else _text_column(journey_key), empty)
+    models = [_Compiler(found, number) for number, found in enumerate(maps, start=1)]
+    statement = exp.select("*").from_("final")
+    numbered: list[exp.Query] = []
+    for model in models:
+        for cte, select in model.ctes(key.as_(_JOURNEY_REF)):
+            statement = statement.with_(cte, as_=select)
+        columns = ("stage_model", *_KEPT[:3], _JOURNEY_REF, *_KEPT[3:], "rule_number")
+        numbered.append(exp.select(*columns).from_(model.output))
+    final = numbered[0] if len(numbered) == 1 else exp.union(*numbered, distinct=False)
+    statement = statement.with_("final", as_=final)
+    return _HEADER + statement.sql("duckdb", pretty=True, normalize_functions="lower") + "\n"
 
 
 def condition_sql(condition: Condition) -> exp.Expr:
@@ -103,18 +120,20 @@ def _is_one_of(column: exp.Expr, values: object, *, as_number: bool) -> exp.Expr
 
 
 def _column(test: Comparison) -> exp.Expr:
-    if test.column in RULE_COLUMNS:
-        return exp.column(test.column)
-    name = test.column.removeprefix(PROPERTY_PREFIX)
-    text = exp.Anonymous(
-        this="get_json_object",
-        expressions=[exp.column("properties"), _text_literal(f"$.{name}")],
-    )
-    if not _is_number_test(test):
+    text = _text_column(test.column)
+    if test.column in RULE_COLUMNS or not _is_number_test(test):
         return text
     # engines disagree on what else a cast to a number takes
     looks_like_one = exp.Anonymous(this="rlike", expressions=[text.copy(), _text_literal(_NUMBER)])
     return exp.Case().when(looks_like_one, exp.cast(text, "double"))
+
+
+def _text_column(name: str) -> exp.Expr:
+    """A column of the touchpoint, or the text of one of its properties."""
+    if name in RULE_COLUMNS:
+        return exp.column(name)
+    path = _text_literal(f"$.{name.removeprefix(PROPERTY_PREFIX)}")
+    return exp.Anonymous(this="get_json_object", expressions=[exp.column("properties"), path])
 
 
 def _is_number_test(test: Comparison) -> bool:
@@ -155,38 +174,47 @@ def _as_list(value: object) -> list[object]:
 
 
 class _Compiler:
-    """Collects the flags and windows the rules need, each once, then writes the statement."""
+    """Collects the flags and windows the rules of one stage model need, each once, then writes its CTEs."""
 
-    def __init__(self, rules: Sequence[StageRule]) -> None:
-        self.rules = rules
+    def __init__(self, stage_map: StageMap, number: int) -> None:
+        self.stage_model = stage_map.model.name
+        self.rules = stage_map.rules
+        self.suffix = "" if number == 1 else f"_{number}"
         self.flags: dict[str, str] = {}
         self.windows: dict[str, tuple[str, exp.Expr]] = {}
 
-    def statement(self) -> str:
+    @property
+    def output(self) -> str:
+        """The name of the last CTE."""
+        return f"numbered{self.suffix}"
+
+    def ctes(self, journey_ref: exp.Expr) -> list[tuple[str, exp.Select]]:
+        """The CTEs by name, each after those it reads."""
         case = exp.Case()
         for number, rule in enumerate(self.rules, start=1):
             case = case.when(self.taken_by(rule), exp.Literal.number(number), copy=False)
-        rule_number = exp.cast(case, "bigint").as_("rule_number")
-        matched = exp.select(*_KEYS, *sorted(self.columns_read())).from_(TOUCHPOINTS)
+        read = sorted(self.columns_read())
+        matched = exp.select(*_KEPT, journey_ref, *read).from_(TOUCHPOINTS)
         for condition, name in self.flags.items():
             flag = exp.Case().when(condition, exp.Literal.number(1)).else_(exp.Literal.number(0))
             matched = matched.select(flag.as_(name), copy=False)
-        passed_on = [*_KEYS, *sorted(self.columns_read())]
-        histories = exp.select(*passed_on).from_("matched")
+        histories = exp.select(*_KEPT, _JOURNEY_REF, *read).from_(f"matched{self.suffix}")
         for name, window in self.windows.values():
             histories = histories.select(window.as_(name), copy=False)
-        final = exp.select("source", "event_id", rule_number).from_("histories")
-        statement = (
-            exp.select("*")
-            .from_("final")
-            .with_("matched", as_=matched)
-            .with_("histories", as_=histories)
-            .with_("final", as_=final)
-        )
-        return _HEADER + statement.sql("duckdb", pretty=True, normalize_functions="lower") + "\n"
+        numbered = exp.select(
+            _text_literal(self.stage_model).as_("stage_model"),
+            *_KEPT,
+            _JOURNEY_REF,
+            exp.cast(case, "bigint").as_("rule_number"),
+        ).from_(f"histories{self.suffix}")
+        return [
+            (f"matched{self.suffix}", matched),
+            (f"histories{self.suffix}", histories),
+            (self.output, numbered),
+        ]
 
     def taken_by(self, rule: StageRule) -> exp.Expr:
-        """Whether the rule takes the touchpoint, read in the CTE `final`."""
+        """Whether the rule takes the touchpoint, read in the CTE `numbered`."""
         parts = [condition_sql(rule.when)]
         parts.extend(self.earlier_holds(earlier) for earlier in rule.earlier)
         if rule.occurrence is not None:
@@ -258,7 +286,7 @@ class _Compiler:
         for rule in self.rules:
             for column in condition_sql(rule.when).find_all(exp.Column):
                 names.add(column.name)
-        return names - set(_KEYS)
+        return names - set(_KEPT)
 
 
 def _not_longer_ago(column: str, duration_us: int) -> exp.Expr:

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict
 from journey_analytics.durations import parse_duration
 from journey_analytics.errors import Problem, StageRuleError, advise
 from journey_analytics.stages.stage_models import StageModel
-from journey_analytics.touchpoints import PROPERTY_PREFIX, RULE_COLUMNS, Kind
+from journey_analytics.touchpoints import PROPERTY, RULE_COLUMNS, Kind
 from journey_analytics.yaml_file import KeyPath, YamlFile, plain
 
 Operator = Literal[
@@ -43,7 +43,6 @@ RULE_KEYS = ("rule", "stage", "ignore", "when", "after", "not_after", "occurrenc
 _UNPORTABLE_REGEX = re.compile(r"\\|\(\?|[*+?][*+?]|\{|\[\[|\[:|&&")
 _MAX_REGEX = 1_000
 _LARGEST_NUMBER = 10**15
-_PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -103,6 +102,20 @@ class StageRule:
     def has_context(self) -> bool:
         """Whether the rule asks about the customer's history."""
         return bool(self.earlier) or self.occurrence is not None
+
+
+@dataclass(frozen=True)
+class StageMap:
+    """A stage model and the rules that map events to its stages, in order of precedence."""
+
+    model: StageModel
+    rules: tuple[StageRule, ...]
+
+    @property
+    def observed_stages(self) -> list[str]:
+        """The stages some rule gives, in the model's order; the others cannot be seen in this data."""
+        given = {rule.stage for rule in self.rules}
+        return [stage for stage in self.model.names if stage in given]
 
 
 def read_rules(file: YamlFile, model: StageModel) -> tuple[StageRule, ...]:
@@ -238,8 +251,7 @@ class _Reader:
         return parts[0] if len(parts) == 1 else Group("all", tuple(parts))
 
     def comparisons(self, column: str, test: Any, path: KeyPath) -> list[Comparison]:
-        name = column.removeprefix(PROPERTY_PREFIX)
-        is_property = name != column and _PROPERTY.fullmatch(name) is not None
+        is_property = PROPERTY.fullmatch(column) is not None
         if not is_property and column not in RULE_COLUMNS:
             known = [*RULE_COLUMNS, "properties.<name>", "any", "all", "not"]
             self.complain(f"unknown column {column!r}", path, advise(column, known, "column"))
@@ -382,7 +394,7 @@ class _StagesFile(BaseModel):
     rules: Any = None
 
 
-def read_stages(path: Path, model: StageModel | None) -> tuple[StageModel, tuple[StageRule, ...]]:
+def read_stages(path: Path, model: StageModel | None) -> StageMap:
     """The stage model and the rules of a stages.yaml.
 
     Args:
@@ -406,4 +418,4 @@ def read_stages(path: Path, model: StageModel | None) -> tuple[StageModel, tuple
         raise StageRuleError([*problems, *error.problems]) from None
     if problems:
         raise StageRuleError(problems)
-    return model, rules
+    return StageMap(model, rules)

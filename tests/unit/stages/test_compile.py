@@ -11,7 +11,7 @@ import pytest
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import StageRuleError
 from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
-from journey_analytics.stages.rules import Comparison, StageRule, read_stages
+from journey_analytics.stages.rules import Comparison, StageMap, StageRule, read_stages
 from journey_analytics.stages.stage_models import Stage, StageModel
 from tests.unit.files import write
 
@@ -55,8 +55,8 @@ def _touchpoints(engine: DuckDBEngine, *rows: dict[str, object]) -> None:
 def _taken(engine: DuckDBEngine, tmp_path: Path, rules: str) -> list[int | None]:
     """The rule that takes each touchpoint, in the order of their ids."""
     text = "rules:\n" + indent(rules, "  ")
-    _, read = read_stages(write(tmp_path / "stages.yaml", text), _MODEL)
-    engine.create_table(OUTPUT_TABLE, compile_rules(read))
+    read = read_stages(write(tmp_path / "stages.yaml", text), _MODEL)
+    engine.create_table(OUTPUT_TABLE, compile_rules([read]))
     rows = engine.rows(f"select rule_number from {OUTPUT_TABLE} order by event_id")
     return [row["rule_number"] for row in rows]
 
@@ -88,7 +88,7 @@ def test_a_value_is_only_ever_a_value(engine: DuckDBEngine, hostile: str, test: 
     _touchpoints(engine, {"page_path": hostile}, {"page_path": "harmless"})
     taken = Comparison("page_path", test, hostile)
     rules = [StageRule("r", "purchase", taken)]
-    engine.create_table(OUTPUT_TABLE, compile_rules(rules))
+    engine.create_table(OUTPUT_TABLE, compile_rules([StageMap(_MODEL, tuple(rules))]))
     found = engine.rows(f"select rule_number from {OUTPUT_TABLE} order by event_id")
     expected = [None, 1] if test == "not" else [1, None]
     assert [row["rule_number"] for row in found] == expected
@@ -244,6 +244,6 @@ def test_no_touchpoints_give_no_rows(engine: DuckDBEngine, tmp_path: Path) -> No
 def test_the_text_is_the_same_each_time(tmp_path: Path) -> None:
     """And says what it is in its header."""
     rules = [StageRule("r", "purchase", Comparison("event_name", "equals", "order"))]
-    text = compile_rules(rules)
-    assert text == compile_rules(rules)
+    text = compile_rules([StageMap(_MODEL, tuple(rules))])
+    assert text == compile_rules([StageMap(_MODEL, tuple(rules))])
     assert text.startswith(f"-- {OUTPUT_TABLE}:")

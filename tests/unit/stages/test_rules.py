@@ -21,7 +21,7 @@ _ORDER = "- rule: order\n  stage: purchase\n  when: {event_name: order}\n"
 
 def _read(tmp_path: Path, rules: str) -> tuple[object, ...]:
     text = "rules:\n" + indent(rules, "  ")
-    return read_stages(write(tmp_path / "stages.yaml", text), _MODEL)[1]
+    return read_stages(write(tmp_path / "stages.yaml", text), _MODEL).rules
 
 
 def _refused(tmp_path: Path, rules: str) -> StageRuleError:
@@ -98,9 +98,9 @@ def test_stages_of_the_file_go_before_the_shipped_model(tmp_path: Path) -> None:
             when: {event_name: order}
         """,
     )
-    model, rules = read_stages(path, _MODEL)
-    assert model.names == ["look", "buy"]
-    assert rules[0].stage == "buy"
+    found = read_stages(path, _MODEL)
+    assert found.model.names == ["look", "buy"]
+    assert found.rules[0].stage == "buy"
 
 
 def test_no_stage_model_at_all_is_refused(tmp_path: Path) -> None:

@@ -8,10 +8,16 @@ import polars as pl
 import pytest
 
 from journey_analytics.errors import StageRuleError
-from journey_analytics.stages.rules import Comparison, StageRule, read_stages
+from journey_analytics.stages.rules import Comparison, StageMap, StageRule, read_stages
 from journey_analytics.stages.stage_models import Stage, StageModel, shipped, shipped_names
 from journey_analytics.stages.tables import rule_table, stage_table
 from tests.unit.files import told, write
+
+_VIEW = Comparison("event_name", "equals", "view")
+
+
+def _model(name: str, *stages: str) -> StageModel:
+    return StageModel(name=name, stages=tuple(Stage(stage=stage) for stage in stages))
 
 
 def test_the_default_model_has_its_seven_stages_in_order() -> None:
@@ -52,20 +58,36 @@ def test_a_model_of_ones_own_is_checked(tmp_path: Path, stages: str, place: str,
 
 def test_the_stage_table_knows_what_can_be_seen_and_what_restarts() -> None:
     """One row per stage of the model, also for those that no rule gives."""
-    model = StageModel(name="m", stages=tuple(Stage(stage=name) for name in ("a", "b", "c")))
-    rows = stage_table(model, ["a", "b"], ["a"]).rows(named=True)
-    told_of = ("stage", "stage_ordinal", "is_observed", "is_last_observed", "is_restart")
+    rules = (StageRule("buys", "b", _VIEW), StageRule("sees", "a", _VIEW))
+    maps = [
+        StageMap(_model("m", "a", "b", "c"), rules),
+        StageMap(_model("further", "a", "z"), rules[1:]),  # restarts nothing, whatever its stages are called
+    ]
+    rows = stage_table(maps, ["a"]).rows(named=True)
+    told_of = ("stage_model", "stage", "stage_ordinal", "is_observed", "is_last_observed", "is_restart")
     assert [tuple(row[name] for name in told_of) for row in rows] == [
-        ("a", 1, True, False, True),
-        ("b", 2, True, True, False),
-        ("c", 3, False, False, False),
+        ("m", "a", 1, True, False, True),
+        ("m", "b", 2, True, True, False),
+        ("m", "c", 3, False, False, False),
+        ("further", "a", 1, True, True, False),
+        ("further", "z", 2, False, False, False),
     ]
 
 
 def test_the_rule_table_counts_from_one_and_keeps_its_types_without_rows() -> None:
     """An empty table can be joined too."""
-    types = {"rule_number": pl.Int64, "rule": pl.String, "stage": pl.String, "is_ignored": pl.Boolean}
+    types = {
+        "stage_model": pl.String,
+        "rule_number": pl.Int64,
+        "rule": pl.String,
+        "stage": pl.String,
+        "is_ignored": pl.Boolean,
+    }
     assert dict(rule_table([]).schema) == types
-    view = Comparison("event_name", "equals", "view")
-    rules = [StageRule("seen", "a", view), StageRule("noise", None, view)]
-    assert rule_table(rules).rows() == [(1, "seen", "a", False), (2, "noise", None, True)]
+    rules = (StageRule("seen", "a", _VIEW), StageRule("noise", None, _VIEW))
+    maps = [StageMap(_model("m", "a", "b"), rules), StageMap(_model("n", "a", "b"), rules[:1])]
+    assert rule_table(maps).rows() == [
+        ("m", 1, "seen", "a", False),
+        ("m", 2, "noise", None, True),
+        ("n", 1, "seen", "a", False),
+    ]
