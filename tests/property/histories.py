@@ -23,8 +23,9 @@ _ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/New_York")
 
 @st.composite
 def histories(draw: st.DrawFn, customers: int = 4, longest: int = 9) -> list[Event]:
-    """Events of a few customers, each with a key of its own, in any order."""
+    """Events of a few customers, each with an id of its own, in any order; some belong to tickets."""
     events: list[Event] = []
+    tickets = draw(st.sampled_from(((None,), (None,), (None, "t1", "t2|!"))))
     for number in range(draw(st.integers(1, customers))):
         us = START + draw(st.sampled_from((0, HOUR, 23 * HOUR)))
         for _ in range(draw(st.integers(1, longest))):
@@ -37,6 +38,7 @@ def histories(draw: st.DrawFn, customers: int = 4, longest: int = 9) -> list[Eve
                     source=draw(st.sampled_from(("app", "web"))),
                     event_id=f"e{len(events):03}",
                     channel=draw(st.sampled_from(_CHANNELS)),
+                    ticket=draw(st.sampled_from(tickets)),
                     revenue=draw(st.sampled_from((None, Decimal("5.25"), Decimal("-1.5")))),
                 )
             )

@@ -37,6 +37,7 @@ class Journey:
     customer: str
     number: int
     touchpoints: list[Touchpoint] = field(default_factory=list)
+    ticket: str | None = None
     is_ended: bool = False
     state: str = ""
     converted_us: int | None = None
@@ -48,10 +49,11 @@ class Journey:
 
     @property
     def journey_id(self) -> str:
-        """Named after its customer and first touchpoint."""
+        """Named after its key, or its customer and first touchpoint."""
         event = self.first.event
-        customer = event.customer.replace("!", "!!").replace("|", "!p")
-        text = f"{event.source}|{customer}|{event.event_id}"
+        text = f"{event.source}|{_spelled_out(event.customer)}|{event.event_id}"
+        if self.ticket is not None:
+            text = f"key|{_spelled_out(self.ticket)}"
         return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
     @property
@@ -92,8 +94,24 @@ def read_journeys(events: Iterable[Event], setup: Setup) -> list[Journey]:
         ordinal = setup.ordinal(event.name) if event.name in setup.observed else None
         histories.setdefault(event.customer, []).append(Touchpoint(event, ordinal))
     found = []
-    for customer in sorted(histories):
-        found.extend(_read_customer(customer, histories[customer], setup))
+    tickets: dict[str, Journey] = {}
+    for customer, history in sorted(histories.items()):
+        history.sort(key=_place)
+        _number_sessions(history, setup)
+        found.extend(_cut(customer, [t for t in history if t.event.ticket is None], setup))
+        for touchpoint in history:
+            ticket = touchpoint.event.ticket
+            if ticket is not None:
+                tickets.setdefault(ticket, Journey("", 0, ticket=ticket)).touchpoints.append(touchpoint)
+    for journey in tickets.values():
+        journey.touchpoints.sort(key=_place)
+        journey.customer = journey.first.event.customer
+        _close(journey, setup, is_last=True)
+    found.extend(tickets.values())
+    for customer in histories:
+        own = sorted((j for j in found if j.customer == customer), key=lambda j: _place(j.first))
+        for number, journey in enumerate(own, start=1):
+            journey.number = number
     return found
 
 
@@ -113,18 +131,34 @@ def local_date(us: int, setup: Setup) -> date:
     return moment.astimezone(ZoneInfo(setup.zone)).date()
 
 
-def _read_customer(customer: str, history: list[Touchpoint], setup: Setup) -> list[Journey]:
-    # time, then the earlier stage (none at all before the first), then the names
-    history.sort(key=lambda t: (t.us, t.ordinal or 0, t.event.source, t.event.event_id))
-    journeys: list[Journey] = []
+def _spelled_out(text: str) -> str:
+    return text.replace("!", "!!").replace("|", "!p")
+
+
+def _place(touchpoint: Touchpoint) -> tuple[int, int, str, str]:
+    """Time, then the earlier stage (none at all before the first), then the names."""
+    event = touchpoint.event
+    return touchpoint.us, touchpoint.ordinal or 0, event.source, event.event_id
+
+
+def _number_sessions(history: list[Touchpoint], setup: Setup) -> None:
+    """Sessions are runs of all of a customer's touchpoints, whatever journeys they belong to."""
     session = 0
+    previous: Touchpoint | None = None
+    for touchpoint in history:
+        if previous is None or touchpoint.us - previous.us > setup.session_timeout_us:
+            session += 1
+        touchpoint.session = session
+        previous = touchpoint
+
+
+def _cut(customer: str, history: list[Touchpoint], setup: Setup) -> list[Journey]:
+    """The journeys of a customer that have no key of their own."""
+    journeys: list[Journey] = []
     previous: Touchpoint | None = None
     past_after_us: int | None = None
     for touchpoint in history:
         silence = None if previous is None else touchpoint.us - previous.us
-        if silence is None or silence > setup.session_timeout_us:
-            session += 1
-        touchpoint.session = session
         begins = silence is None or silence > setup.inactivity_us
         if setup.restart is not None and past_after_us is not None:
             rested = touchpoint.us - past_after_us >= setup.restart.cool_down_us

@@ -71,6 +71,8 @@ class Event:
     channel: str = "ads"
     revenue: Decimal | None = None
     received_us: int = 0
+    ticket: str | None = None
+    """The journey's own key, delivered as the session's id."""
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,24 @@ def run(
     events: Sequence[Event],
     setup: Setup,
     layers: Sequence[str] = LAYERS,
+    *,
+    twin: str | None = None,
 ) -> None:
-    """Fill every table from `events` to the last of the layers, by default the marts."""
+    """Fill every table from `events` to the last of the layers, by default the marts.
+
+    Args:
+        engine: where the tables are made.
+        events: as delivered, in any order.
+        setup: what the project says.
+        layers: which models run.
+        twin: name of a further stage model with the same stages and rules.
+    """
     rules = stage_rules(setup.observed)
     stages = StageModel(name="tiny", stages=tuple(Stage(stage=name) for name in STAGES))
     restart = setup.restart
-    found = StageMap(stages, tuple(rules))
+    maps = [StageMap(stages, tuple(rules))]
+    if twin is not None:
+        maps.append(StageMap(StageModel(name=twin, stages=stages.stages), tuple(rules)))
     known = {
         "stage_model": stages.name,
         "as_of_us": setup.as_of_us,
@@ -128,8 +142,8 @@ def run(
         "conversion_window_us": setup.conversion_window_us,
     }
     engine.load("events", event_frame(events))
-    engine.load("seed_stages", stage_table([found], restart.on if restart else ()))
-    engine.load("seed_stage_rules", rule_table([found]))
+    engine.load("seed_stages", stage_table(maps, restart.on if restart else ()))
+    engine.load("seed_stage_rules", rule_table(maps))
     times = [event.us for event in events]
     engine.load("seed_utc_offsets", utc_offsets(ZoneInfo(setup.zone), min(times), max(times)))
     first = _needed_for("stg_touchpoints")
@@ -137,7 +151,7 @@ def run(
         engine.run_model(models()[name], known)
         if name == EDGES:
             group_aliases(engine)
-    engine.create_table(OUTPUT_TABLE, _compiled(found))
+    engine.create_table(OUTPUT_TABLE, _compiled(tuple(maps)))
     for name, model in models().items():
         if model.layer in layers and name not in first:
             engine.run_model(model, known)
@@ -158,6 +172,7 @@ def event_frame(events: Sequence[Event]) -> pl.DataFrame:
             "occurred_us": event.us,
             "received_us": event.received_us,
             "customer_ref": event.customer,
+            "session_ref": event.ticket,
             "event_name": event.name,
             "channel": event.channel,
             "revenue": event.revenue,
@@ -184,8 +199,8 @@ def _needed_for(table: str) -> list[str]:
 
 
 @cache
-def _compiled(found: StageMap) -> str:
-    return compile_rules([found])
+def _compiled(maps: tuple[StageMap, ...]) -> str:
+    return compile_rules(maps, "session_ref")
 
 
 def _named(name: str) -> Comparison:

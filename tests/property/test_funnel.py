@@ -126,7 +126,9 @@ def test_an_unrelated_customer_changes_no_other_journey(
 ) -> None:
     """The journeys, touchpoints and stages of everyone else are what they were."""
     events, setup = case
-    strangers = [replace(event, customer="stranger", event_id=f"s{event.event_id}") for event in others[0]]
+    strangers = [
+        replace(event, customer="stranger", ticket=None, event_id=f"s{event.event_id}") for event in others[0]
+    ]
     tables = ("mart_journeys", "mart_journey_stages", "mart_touchpoints")
     run(engine, events, setup)
     before = {table: contents(engine, table) for table in tables}

@@ -11,7 +11,7 @@ from hypothesis import given
 from journey_analytics.engine.duckdb import DuckDBEngine
 from tests.property.histories import cases
 from tests.property.journey_reader import read_journeys, read_stages
-from tests.property.pipeline import Event, Setup, new_engine, run
+from tests.property.pipeline import Event, Setup, contents, new_engine, run
 
 _COLUMNS = """
     int_journey_stages.journey_id, funnel_kind, stage, is_skipped, int_journey_stages.entered_us, left_us,
@@ -47,3 +47,24 @@ def test_stages_reached_are_those_of_a_sequential_reader(
     for row in engine.rows("select entered_at, left_at, dwell_seconds from mart_journey_stages"):
         stayed = row["left_at"] and (row["left_at"] - row["entered_at"]).total_seconds()
         assert row["dwell_seconds"] == (stayed and pytest.approx(stayed, abs=1e-9))
+
+
+@given(case=cases(customers=3, longest=6))
+def test_a_further_stage_model_of_the_same_rules_gives_the_same(
+    engine: DuckDBEngine, case: tuple[list[Event], Setup]
+) -> None:
+    """Whatever it is called; and the journeys are as if it were not there."""
+    events, setup = case
+    run(engine, events, setup)
+    alone = {table: contents(engine, table) for table in ("mart_journeys", "mart_touchpoints")}
+    run(engine, events, setup, twin="other")
+    assert {table: contents(engine, table) for table in alone} == alone
+    for table in ("mart_journey_stages", "mart_stage_funnel", "mart_stage_dropoff"):
+        own, twin = (
+            engine.rows(
+                f"select * exclude (stage_model) from {table} where stage_model = $name order by all",
+                {"name": name},
+            )
+            for name in ("tiny", "other")
+        )
+        assert own == twin

@@ -33,7 +33,7 @@ def test_sessions_and_journeys_are_those_of_a_sequential_reader(
     run(engine, events, setup, JOURNEYS)
     expected = {
         (touchpoint.event.source, touchpoint.event.event_id): {
-            "customer_id": journey.customer,
+            "customer_id": touchpoint.event.customer,
             "journey_id": journey.journey_id,
             "touchpoint_number": place,
             "session_number": touchpoint.session,
@@ -60,12 +60,14 @@ def test_state_and_measures_of_a_journey_are_those_of_a_sequential_reader(
     expected = [
         {
             "journey_id": journey.journey_id,
+            "customer_id": journey.customer,
+            "journey_ref": journey.ticket,
             "journey_number": journey.number,
             "entered_us": journey.first.us,
             "entry_date": local_date(journey.first.us, setup),
             "last_us": journey.touchpoints[-1].us,
             "touchpoints": len(journey.touchpoints),
-            "sessions": len({touchpoint.session for touchpoint in journey.touchpoints}),
+            "sessions": len({(t.event.customer, t.session) for t in journey.touchpoints}),
             "furthest_ordinal": journey.furthest,
             "first_channel": journey.first.event.channel,
             "last_channel": journey.touchpoints[-1].event.channel,
@@ -78,7 +80,7 @@ def test_state_and_measures_of_a_journey_are_those_of_a_sequential_reader(
     ]
     expected.sort(key=lambda row: row["journey_id"])
     columns = (
-        "journey_id, journey_number, entered_us, entry_date, last_us, touchpoints, sessions, "
+        "journey_id, customer_id, journey_ref, journey_number, entered_us, entry_date, last_us, touchpoints, sessions, "
         "furthest_ordinal, first_channel, last_channel, revenue, converted_us, is_ended, state"
     )
     assert engine.rows(f"select {columns} from int_journeys order by journey_id") == expected
