@@ -130,7 +130,7 @@ def read_rules(file: YamlFile, model: StageModel) -> tuple[StageRule, ...]:
 class _Reader:
     """Walks the rules of one file and collects every problem instead of stopping at the first."""
 
-    def __init__(self, file: YamlFile, model: StageModel) -> None:
+    def __init__(self, file: YamlFile | _Argument, model: StageModel | None) -> None:
         self.file = file
         self.model = model
         self.problems: list[Problem] = []
@@ -379,6 +379,33 @@ class _Reader:
         except ValueError as cause:
             self.complain(str(cause), (*path, "within"), "correct the duration", value=True)
             return None
+
+
+class _Argument:
+    """Stands in for a file where conditions come as an argument: the place is its name and the keys."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def problem(self, what: str, path: KeyPath, do: str, *, value: bool = False) -> Problem:  # noqa: ARG002
+        return Problem(what, ", ".join((self.name, *map(str, path))), do)
+
+
+def read_condition(entry: Mapping[str, Any], name: str) -> Condition:
+    """Conditions that a program gives, in the words of a rule's `when`.
+
+    Args:
+        entry: columns and what they are compared with.
+        name: of the argument, for complaints.
+
+    Raises:
+        StageRuleError: every problem of the conditions together.
+    """
+    reader = _Reader(_Argument(name), None)
+    condition = reader.conditions(plain(entry), ())
+    if reader.problems or condition is None:
+        raise StageRuleError(reader.problems)
+    return condition
 
 
 def _implied_operator(value: Any) -> Operator:

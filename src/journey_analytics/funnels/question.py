@@ -1,0 +1,192 @@
+"""What is asked: steps, exclusions and windows, checked, and turned into the kernel's rules and one SQL mask.
+
+Belongs here: every complaint about a funnel's arguments. Does not belong here: events (`events`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, get_args
+
+from sqlglot import exp
+
+from journey_analytics.durations import microseconds
+from journey_analytics.engine.sql_text import quoted
+from journey_analytics.errors import ConfigError, JourneyError, Problem, advise
+from journey_analytics.funnels.kernel import UNBOUNDED, Rules
+from journey_analytics.stages.compile import condition_sql
+from journey_analytics.stages.rules import read_condition
+
+Mode = Literal["ordered", "strict", "unordered"]
+Attribution = Literal["first_touch", "last_touch", "step", "all_steps"]
+Step = str | Sequence[str] | Mapping[str, Any]
+Exclusion = tuple[Step, int, int]
+
+MOST_STEPS = 30
+MOST_EXCLUSIONS = 30
+MOST_OPTIONAL = 8
+_WHERE = "the funnel's arguments"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A funnel that can be counted.
+
+    Attributes:
+        labels: the steps as people read them.
+        rules: what the kernel needs.
+        mask: SQL that gives an event's bits, over `event_name` and the columns read.
+        columns_read: columns of the events that conditions ask about.
+        breakdown: the column of the groups, if any.
+        attribution: which event of a chain gives it its group.
+        attribution_step: the step for attribution by `step`.
+    """
+
+    labels: tuple[str, ...]
+    rules: Rules
+    mask: str
+    columns_read: tuple[str, ...]
+    breakdown: str | None
+    attribution: Attribution
+    attribution_step: int | None
+
+
+def ask(
+    steps: Sequence[Step],
+    *,
+    mode: Mode,
+    window: timedelta | None,
+    step_windows: Mapping[int, timedelta] | None,
+    exclusions: Iterable[Exclusion],
+    optional: Iterable[int],
+    breakdown: str | None,
+    attribution: Attribution,
+    attribution_step: int | None,
+) -> Question:
+    """The question that the arguments of `funnel` ask.
+
+    Raises:
+        ConfigError: every problem of the arguments together.
+    """
+    asked = _Arguments()
+    if isinstance(steps, str) or not 1 <= len(steps) <= MOST_STEPS:
+        raise ConfigError(
+            Problem(
+                f"a funnel is a list of 1 to {MOST_STEPS} steps, not {steps!r}",
+                _WHERE,
+                "write for example ['view', ['cart', 'basket'], 'purchase']",
+            )
+        )
+    count = len(steps)
+    labels = tuple(asked.matcher(step, f"step {number}") for number, step in enumerate(steps, start=1))
+    asked.known(mode, get_args(Mode), "mode")
+    asked.known(attribution, get_args(Attribution), "attribution")
+    gaps = [UNBOUNDED] * count
+    for number, duration in dict(step_windows or {}).items():
+        if mode == "unordered":
+            asked.complain("an unordered funnel has no step before", "use 'window' instead of step windows")
+            break
+        if asked.step(number, 2, count, "step window"):
+            gaps[number - 1] = asked.duration(duration, f"the window of step {number}")
+    left_out = sorted({number for number in optional if asked.step(number, 2, count, "optional step")})
+    if len(left_out) > MOST_OPTIONAL:
+        asked.complain(f"there are {len(left_out)} optional steps", f"keep it to {MOST_OPTIONAL}")
+    between = []
+    for exclusion in exclusions:
+        place = f"exclusion {len(between) + 1}"
+        if not isinstance(exclusion, Sequence) or isinstance(exclusion, str) or len(exclusion) != 3:
+            asked.complain(f"{place} is {exclusion!r}", "write (event, from_step, to_step)")
+            continue
+        event, start, stop = exclusion
+        asked.matcher(event, place)
+        if asked.step(start, 1, count - 1, place) and asked.step(stop, start + 1, count, place):
+            between.append((1 << (count + len(between)), start, stop))
+    if len(between) > MOST_EXCLUSIONS:
+        asked.complain(f"there are {len(between)} exclusions", f"keep it to {MOST_EXCLUSIONS}")
+    if attribution_step is not None:
+        asked.step(attribution_step, 1, count, "attribution step")
+    if (attribution == "step") != (attribution_step is not None):
+        asked.complain(
+            "attribution by 'step' and 'attribution_step' need each other",
+            "give both, for example attribution='step', attribution_step=2",
+        )
+    span = UNBOUNDED if window is None else asked.duration(window, "the window")
+    if asked.problems:
+        raise ConfigError(asked.problems)
+    rules = Rules(
+        steps=tuple(1 << number for number in range(count)),
+        mode=mode,
+        window=span,
+        gaps=tuple(gaps),
+        optional=tuple(left_out) if mode != "unordered" else (),
+        exclusions=tuple(between),
+    )
+    return Question(
+        labels, rules, asked.mask(), tuple(sorted(asked.columns)), breakdown, attribution, attribution_step
+    )
+
+
+class _Arguments:
+    """Collects what matches which bit, and every problem instead of the first."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.columns: set[str] = set()
+        self.marks = 0
+        self.of_name: dict[str, int] = {}
+        self.of_condition: list[tuple[str, int]] = []
+
+    def complain(self, what: str, do: str) -> None:
+        self.problems.append(Problem(what, _WHERE, do))
+
+    def matcher(self, step: Any, place: str) -> str:
+        """Take what a step or an exclusion matches under the next bit, and return its label."""
+        bit = 1 << self.marks
+        self.marks += 1
+        if isinstance(step, Mapping):
+            try:
+                condition = condition_sql(read_condition(step, f"{place} of {_WHERE}"))
+            except JourneyError as error:
+                self.problems.extend(error.problems)
+                return ""
+            self.columns.update(column.name for column in condition.find_all(exp.Column))
+            self.of_condition.append((condition.sql("duckdb"), bit))
+            return ", ".join(f"{column} {test}" for column, test in step.items())
+        names = [step] if isinstance(step, str) else step
+        if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) for name in names):
+            self.complain(
+                f"{place} is {step!r}", "write an event name, a list of names, or a condition in a mapping"
+            )
+            return ""
+        for name in dict.fromkeys(names):
+            self.of_name[name] = self.of_name.get(name, 0) | bit
+        return "|".join(names)
+
+    def mask(self) -> str:
+        """SQL for an event's bits."""
+        parts = [f"case when {condition} then {bit} else 0 end" for condition, bit in self.of_condition]
+        if self.of_name:
+            cases = " ".join(f"when {quoted(name)} then {mask}" for name, mask in self.of_name.items())
+            parts.append(f"case cast(event_name as varchar) {cases} else 0 end")
+        return f"cast({' + '.join(parts)} as bigint)"
+
+    def known(self, name: Any, valid: Sequence[str], kind: str) -> None:
+        if name not in valid:
+            self.complain(f"there is no {kind} {name!r}", advise(str(name), valid, kind))
+
+    def step(self, number: Any, first: int, last: int, place: str) -> bool:
+        """Whether the number is that of a step which may stand here."""
+        if isinstance(number, int) and not isinstance(number, bool) and first <= number <= last:
+            return True
+        allowed = f"{first} to {last}" if first < last else str(first) if first == last else "no step at all"
+        self.complain(f"{place}: {number!r} is no step that can stand here", f"possible: {allowed}")
+        return False
+
+    def duration(self, value: Any, place: str) -> int:
+        """The duration in microseconds."""
+        if isinstance(value, timedelta) and value >= timedelta(0):
+            return microseconds(value)
+        self.complain(f"{place} is {value!r}", "give a timedelta that is not negative")
+        return 0
