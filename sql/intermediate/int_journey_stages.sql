@@ -1,25 +1,15 @@
 -- int_journey_stages: which stages each journey reached, when, through which channel, and what came of it.
 -- touched: the journey has a touchpoint in the stage; it continued when a later stage follows.
 -- progressive: it has one in this stage or a later one; stages may be skipped, and time never runs back.
+-- closed: it has one in every required stage up to this one, in order, inside the conversion window. As
+-- long as the journey goes on, another chain of them may begin.
 -- Grain:  one row per stage_model, journey_id, funnel_kind, stage reached.
--- Reads:  int_stage_visits (stage_model, journey_id, visit_number); int_journeys (journey_id);
---         int_journey_touchpoints (journey_id, touchpoint_number); int_further_touchpoints (stage_model,
---         journey_id, touchpoint_number); seed_stages (stage_model, stage).
+-- Reads:  int_stage_visits (stage_model, journey_id, visit_number); int_closed_entries (stage_model,
+--         journey_id, stage); int_journeys (journey_id); int_journey_touchpoints (journey_id,
+--         touchpoint_number); int_further_touchpoints (stage_model, journey_id, touchpoint_number);
+--         int_funnel_stages (stage_model, funnel_kind, stage).
 -- Params: $stage_model: the project's own.
 with
-
--- only stages that some rule gives can be seen in the data; the others are not in any funnel
-observed_stages as (
-
-    select
-        stage_model,
-        stage,
-        stage_ordinal,
-        is_last_observed
-    from seed_stages
-    where is_observed
-
-),
 
 touched_entries as (
 
@@ -86,18 +76,19 @@ progressive_entries as (
     select
         int_stage_visits.stage_model,
         int_stage_visits.journey_id,
-        observed_stages.stage,
-        observed_stages.stage_ordinal,
-        observed_stages.stage_ordinal <> int_stage_visits.stage_ordinal as is_skipped,
+        int_funnel_stages.stage,
+        int_funnel_stages.stage_ordinal,
+        int_funnel_stages.stage_ordinal <> int_stage_visits.stage_ordinal as is_skipped,
         int_stage_visits.entry_number,
         int_stage_visits.entered_us,
         int_stage_visits.entry_channel
     from int_stage_visits
-    inner join observed_stages
+    inner join int_funnel_stages
         on
-            int_stage_visits.stage_model = observed_stages.stage_model
-            and int_stage_visits.stage_ordinal >= observed_stages.stage_ordinal
-            and coalesce(int_stage_visits.furthest_before, 0) < observed_stages.stage_ordinal
+            int_stage_visits.stage_model = int_funnel_stages.stage_model
+            and int_funnel_stages.funnel_kind = 'progressive'
+            and int_stage_visits.stage_ordinal >= int_funnel_stages.stage_ordinal
+            and coalesce(int_stage_visits.furthest_before, 0) < int_funnel_stages.stage_ordinal
 
 ),
 
@@ -122,6 +113,30 @@ progressive as (
             order by stage_ordinal asc nulls first
         ) as left_us
     from progressive_entries
+
+),
+
+closed as (
+
+    select
+        stage_model,
+        journey_id,
+        'closed' as funnel_kind,
+        stage,
+        stage_ordinal,
+        false as is_skipped,
+        entry_number,
+        entered_us,
+        entry_channel,
+        lead(entry_number) over (
+            partition by stage_model, journey_id
+            order by stage_ordinal asc nulls first
+        ) as left_number,
+        lead(entered_us) over (
+            partition by stage_model, journey_id
+            order by stage_ordinal asc nulls first
+        ) as left_us
+    from int_closed_entries
 
 ),
 
@@ -154,6 +169,20 @@ entries as (
         left_number,
         left_us
     from progressive
+    union all
+    select
+        stage_model,
+        journey_id,
+        funnel_kind,
+        stage,
+        stage_ordinal,
+        is_skipped,
+        entry_number,
+        entered_us,
+        entry_channel,
+        left_number,
+        left_us
+    from closed
 
 ),
 
@@ -177,15 +206,16 @@ with_outcome as (
         ) as last_number,
         case
             -- nothing follows the last stage: who is there has come all the way
-            when observed_stages.is_last_observed or entries.left_number is not null then 'continued'
+            when int_funnel_stages.is_last or entries.left_number is not null then 'continued'
             when int_journeys.is_ended then 'dropped'
             else 'open'
         end as outcome
     from entries
-    inner join observed_stages
+    inner join int_funnel_stages
         on
-            entries.stage_model = observed_stages.stage_model
-            and entries.stage = observed_stages.stage
+            entries.stage_model = int_funnel_stages.stage_model
+            and entries.funnel_kind = int_funnel_stages.funnel_kind
+            and entries.stage = int_funnel_stages.stage
     inner join int_journeys
         on entries.journey_id = int_journeys.journey_id
 

@@ -1,6 +1,7 @@
 -- mart_stage_dropoff: where journeys stop, per stage and channel, over the whole report period.
 -- Grain:  one row per stage_model, funnel_kind, channel_role, channel, stage.
--- Reads:  mart_stage_funnel (entry_date and the grain above); seed_stages (stage_model, stage).
+-- Reads:  mart_stage_funnel (entry_date and the grain above); int_funnel_stages
+--         (stage_model, funnel_kind, stage).
 -- Params: none.
 with
 
@@ -40,15 +41,16 @@ with_rate as (
         summed.journeys_open,
         case
             when
-                not seed_stages.is_last_observed
+                not int_funnel_stages.is_last
                 and summed.journeys_continued + summed.journeys_dropped > 0
                 then cast(summed.journeys_continued + summed.journeys_dropped as double)
         end as journeys_decided
     from summed
-    inner join seed_stages
+    inner join int_funnel_stages
         on
-            summed.stage_model = seed_stages.stage_model
-            and summed.stage = seed_stages.stage
+            summed.stage_model = int_funnel_stages.stage_model
+            and summed.funnel_kind = int_funnel_stages.funnel_kind
+            and summed.stage = int_funnel_stages.stage
 
 ),
 

@@ -3,20 +3,9 @@
 -- Grain:  one row per entry_date, stage_model, funnel_kind, channel_role, channel, stage; a stage that
 --         nobody reached on a day through a channel seen that day is kept as 0.
 -- Reads:  int_journey_stages (stage_model, journey_id, funnel_kind, stage); int_journeys (journey_id);
---         seed_stages (stage_model, stage).
+--         int_funnel_stages (stage_model, funnel_kind, stage).
 -- Params: none.
 with
-
-observed_stages as (
-
-    select
-        stage_model,
-        stage,
-        stage_ordinal
-    from seed_stages
-    where is_observed
-
-),
 
 journey_stages as (
 
@@ -119,18 +108,14 @@ entries as (
 
 ),
 
--- every funnel of the project: journeys that reached no stage have entered all the same
+-- journeys that reached no stage have entered every funnel all the same
 funnels as (
 
     select
         stage_model,
-        'touched' as funnel_kind
-    from observed_stages
-    union
-    select
-        stage_model,
-        'progressive' as funnel_kind
-    from observed_stages
+        funnel_kind
+    from int_funnel_stages
+    group by stage_model, funnel_kind
 
 ),
 
@@ -164,16 +149,18 @@ final as (
         cells.funnel_kind,
         cells.channel_role,
         cells.channel,
-        observed_stages.stage,
-        observed_stages.stage_ordinal,
+        int_funnel_stages.stage,
+        int_funnel_stages.stage_ordinal,
         entries.journeys_entered,
         coalesce(counts.journeys_reached, 0) as journeys_reached,
         coalesce(counts.journeys_continued, 0) as journeys_continued,
         coalesce(counts.journeys_dropped, 0) as journeys_dropped,
         coalesce(counts.journeys_open, 0) as journeys_open
     from cells
-    inner join observed_stages
-        on cells.stage_model = observed_stages.stage_model
+    inner join int_funnel_stages
+        on
+            cells.stage_model = int_funnel_stages.stage_model
+            and cells.funnel_kind = int_funnel_stages.funnel_kind
     left join counts
         on
             cells.entry_date = counts.entry_date
@@ -181,7 +168,7 @@ final as (
             and cells.funnel_kind = counts.funnel_kind
             and cells.channel_role = counts.channel_role
             and cells.channel = counts.channel
-            and observed_stages.stage = counts.stage
+            and int_funnel_stages.stage = counts.stage
     left join entries
         on
             cells.entry_date = entries.entry_date

@@ -22,7 +22,7 @@ from journey_analytics.contracts import contracts
 from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.models import marts, models, sql_folder
 from journey_analytics.errors import Problem, SourceError
-from journey_analytics.identity import EDGES, group_aliases, identity_parameters
+from journey_analytics.identity import identity_parameters
 from journey_analytics.journeys import Parameters, model_parameters
 from journey_analytics.local_days import local_day, to_us, utc_offsets
 from journey_analytics.lock import hold
@@ -47,6 +47,7 @@ from journey_analytics.sources.load import (
 from journey_analytics.sources.store import Load, Store
 from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
 from journey_analytics.stages.tables import rule_table, stage_table
+from journey_analytics.tables import make, needed_for
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Run:
     results: list[CheckResult] = field(default_factory=list)
     parameters: Parameters = field(default_factory=dict)
     made: dict[str, int] = field(default_factory=dict)
-    """The models run so far, with their rows."""
+    """The tables made so far, with their rows."""
 
     @property
     def warnings(self) -> list[CheckResult]:
@@ -168,9 +169,7 @@ def _identity(run: Run) -> str:
         last = engine.rows(f"select max(occurred_us) as last from {EVENTS}")[0]["last"]
         run.as_of = local_day(last, project.zone)
     run.parameters = {**model_parameters(project, run.as_of), **identity_parameters(project)}
-    _run_models(run, EDGES)
-    group_aliases(engine)
-    touchpoints = _run_models(run, "stg_touchpoints")["stg_touchpoints"]
+    touchpoints = _make_tables(run, "stg_touchpoints")["stg_touchpoints"]
     events = engine.count(EVENTS)
     if touchpoints == 0:
         raise SourceError(
@@ -208,24 +207,20 @@ def _stage(run: Run) -> str:
 
 
 def _journeys(run: Run) -> str:
-    _run_models(run, *(name for name, model in models().items() if model.layer == "intermediate"))
+    _make_tables(run, *(name for name, model in models().items() if model.layer == "intermediate"))
     return f"{run.made['int_journeys']:,} journeys of {run.made['int_journey_touchpoints']:,} touchpoints"
 
 
 def _marts(run: Run) -> str:
-    counts = _run_models(run, *marts())
+    counts = _make_tables(run, *marts())
     return f"{len(counts)} marts, {sum(counts.values()):,} rows"
 
 
-def _run_models(run: Run, *tables: str) -> dict[str, int]:
-    """Run the models that make these tables, after those they need and no step has run yet; their rows."""
-    needed = set(tables)
-    for name, model in reversed(models().items()):  # in the models' order each comes after those it reads
-        if name in needed:
-            needed |= model.reads
-    for name, model in models().items():
-        if name in needed and name not in run.made:
-            run.made[name] = run.engine.run_model(model, run.parameters)
+def _make_tables(run: Run, *tables: str) -> dict[str, int]:
+    """Make these tables, after those they need and no step has made yet; their rows."""
+    for name in needed_for(tables):
+        if name not in run.made:
+            run.made[name] = make(run.engine, name, run.parameters)
     return {table: run.made[table] for table in tables}
 
 

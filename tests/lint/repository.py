@@ -18,8 +18,8 @@ from pathlib import Path, PurePosixPath
 
 from journey_analytics.contracts import Contract, contracts
 from journey_analytics.engine.models import models
-from journey_analytics.identity import OUTPUT_TABLE as ALIAS_GROUPS
 from journey_analytics.stages.compile import OUTPUT_TABLE
+from journey_analytics.tables import KERNELS
 
 TOP_LEVEL = (
     "pipelines", "sql", "src", "data", "tests",
@@ -32,7 +32,7 @@ LARGEST_SAMPLE = 6 * MEGABYTE
 SAMPLE = "data/complete_journey"
 
 # tables that no model makes: what sources are loaded into, and what is made from the project's files
-INPUT_TABLES = ("events", "seed_stage_rules", "seed_stages", "seed_utc_offsets", ALIAS_GROUPS, OUTPUT_TABLE)
+INPUT_TABLES = ("events", "seed_stage_rules", "seed_stages", "seed_utc_offsets", OUTPUT_TABLE, *KERNELS)
 # one row per row loaded, copies included: there is nothing that tells two rows apart
 KEYLESS_TABLES = ("events",)
 

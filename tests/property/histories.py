@@ -65,6 +65,7 @@ def setups(draw: st.DrawFn, events: list[Event]) -> Setup:
     return Setup(
         as_of_us=happened + later,
         observed=tuple(stage for stage in STAGES if stage in observed),
+        required=tuple(draw(st.lists(st.sampled_from(STAGES), unique=True))),
         inactivity_us=inactivity,
         restart=restart,
         conversion_stage=draw(st.sampled_from(STAGES)),

@@ -207,8 +207,8 @@ def _close(journey: Journey, setup: Setup, *, is_last: bool) -> None:
 
 
 def read_stages(journey: Journey, setup: Setup) -> list[StageReached]:
-    """Every stage that the journey reached, in both kinds of funnel."""
-    found = []
+    """Every stage that the journey reached, in each kind of funnel."""
+    found = _read_closed(journey, setup)
     for place, stage in enumerate(observed := _in_order(setup)):
         is_last = place == len(observed) - 1
         entry = _first(journey, lambda ordinal, s=stage: ordinal == setup.ordinal(s))
@@ -223,6 +223,34 @@ def read_stages(journey: Journey, setup: Setup) -> list[StageReached]:
                 left = _first(journey, lambda ordinal, s=following: ordinal >= setup.ordinal(s))
             found.append(_reached(journey, "progressive", stage, entry, left, is_last=is_last))
     return found
+
+
+def _read_closed(journey: Journey, setup: Setup) -> list[StageReached]:
+    """The stages of the best chain through the required ones: each entry tried, each step taken at once."""
+    required = [stage for stage in _in_order(setup) if stage in setup.required]
+    chains: list[tuple[tuple[int, int, int, int], list[int]]] = []
+    for start, entry in enumerate(journey.touchpoints):
+        if not required or entry.event.name != required[0]:
+            continue
+        chain = [start]
+        for stage in required[1:]:
+            following = _first(journey, lambda ordinal, s=stage: ordinal == setup.ordinal(s), chain[-1] + 1)
+            if following is None:
+                break
+            if journey.touchpoints[following].us - entry.us > setup.conversion_window_us:
+                break
+            chain.append(following)
+        completed = journey.touchpoints[chain[-1]].us
+        # the furthest, of those the earliest completed, of those the latest begun
+        chains.append(((-len(chain), completed, -entry.us, start), chain))
+    if not chains:
+        return []
+    best = min(chains)[1]
+    lefts = [*best[1:], None]
+    return [
+        _reached(journey, "closed", stage, place, left, is_last=stage == required[-1])
+        for stage, place, left in zip(required, best, lefts, strict=False)
+    ]
 
 
 def _in_order(setup: Setup) -> list[str]:

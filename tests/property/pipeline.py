@@ -13,12 +13,12 @@ import polars as pl
 
 from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.models import LAYERS, models
-from journey_analytics.identity import EDGES, group_aliases
 from journey_analytics.local_days import utc_offsets
 from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
 from journey_analytics.stages.rules import Comparison, StageMap, StageRule
 from journey_analytics.stages.stage_models import Stage, StageModel
 from journey_analytics.stages.tables import rule_table, stage_table
+from journey_analytics.tables import make, needed_for
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -90,6 +90,7 @@ class Setup:
 
     as_of_us: int
     observed: tuple[str, ...] = STAGES
+    required: tuple[str, ...] = STAGES
     session_timeout_us: int = 30 * MINUTE
     inactivity_us: int = 2 * DAY
     restart: Restart | None = None
@@ -125,7 +126,9 @@ def run(
         twin: name of a further stage model with the same stages and rules.
     """
     rules = stage_rules(setup.observed)
-    stages = StageModel(name="tiny", stages=tuple(Stage(stage=name) for name in STAGES))
+    stages = StageModel(
+        name="tiny", stages=tuple(Stage(stage=name, required=name in setup.required) for name in STAGES)
+    )
     restart = setup.restart
     maps = [StageMap(stages, tuple(rules))]
     if twin is not None:
@@ -146,15 +149,14 @@ def run(
     engine.load("seed_stage_rules", rule_table(maps))
     times = [event.us for event in events]
     engine.load("seed_utc_offsets", utc_offsets(ZoneInfo(setup.zone), min(times), max(times)))
-    first = _needed_for("stg_touchpoints")
+    first = needed_for(["stg_touchpoints"])
     for name in first:
-        engine.run_model(models()[name], known)
-        if name == EDGES:
-            group_aliases(engine)
+        make(engine, name, known)
     engine.create_table(OUTPUT_TABLE, _compiled(tuple(maps)))
-    for name, model in models().items():
-        if model.layer in layers and name not in first:
-            engine.run_model(model, known)
+    wanted = needed_for(name for name, model in models().items() if model.layer in layers)
+    for name in wanted:
+        if name not in first:
+            make(engine, name, known)
 
 
 def stage_rules(observed: Sequence[str]) -> list[StageRule]:
@@ -186,16 +188,6 @@ def event_frame(events: Sequence[Event]) -> pl.DataFrame:
 def contents(engine: DuckDBEngine, table: str) -> list[tuple[Any, ...]]:
     """The rows of a table in an order that depends on nothing but their values."""
     return sorted((tuple(row.values()) for row in engine.rows(f'select * from "{table}"')), key=repr)
-
-
-@cache
-def _needed_for(table: str) -> list[str]:
-    """The model that makes the table and those before it, in order."""
-    needed = {table}
-    for name, model in reversed(models().items()):
-        if name in needed:
-            needed |= model.reads
-    return [name for name in models() if name in needed]
 
 
 @cache

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from tests.property.histories import cases
@@ -49,6 +49,7 @@ def test_stages_reached_are_those_of_a_sequential_reader(
         assert row["dwell_seconds"] == (stayed and pytest.approx(stayed, abs=1e-9))
 
 
+@settings(max_examples=settings.default.max_examples // 4)
 @given(case=cases(customers=3, longest=6))
 def test_a_further_stage_model_of_the_same_rules_gives_the_same(
     engine: DuckDBEngine, case: tuple[list[Event], Setup]

@@ -80,8 +80,8 @@ def test_state_and_measures_of_a_journey_are_those_of_a_sequential_reader(
     ]
     expected.sort(key=lambda row: row["journey_id"])
     columns = (
-        "journey_id, customer_id, journey_ref, journey_number, entered_us, entry_date, last_us, touchpoints, sessions, "
-        "furthest_ordinal, first_channel, last_channel, revenue, converted_us, is_ended, state"
+        "journey_id, customer_id, journey_ref, journey_number, entered_us, entry_date, last_us, touchpoints, "
+        "sessions, furthest_ordinal, first_channel, last_channel, revenue, converted_us, is_ended, state"
     )
     assert engine.rows(f"select {columns} from int_journeys order by journey_id") == expected
 

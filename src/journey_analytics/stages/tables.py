@@ -18,7 +18,7 @@ def stage_table(maps: Sequence[StageMap], restart: Collection[str]) -> pl.DataFr
 
     Returns:
         stage_model, stage, owner (String), stage_ordinal (Int64, from 1), is_required, is_observed,
-        is_last_observed, is_restart (Boolean).
+        is_restart (Boolean).
     """
     return pl.DataFrame(
         [
@@ -29,7 +29,6 @@ def stage_table(maps: Sequence[StageMap], restart: Collection[str]) -> pl.DataFr
                 "stage_ordinal": ordinal,
                 "is_required": stage.required,
                 "is_observed": stage.stage in found.observed_stages,
-                "is_last_observed": stage.stage in found.observed_stages[-1:],
                 "is_restart": found is maps[0] and stage.stage in restart,
             }
             for found in maps

@@ -64,13 +64,13 @@ def test_the_stage_table_knows_what_can_be_seen_and_what_restarts() -> None:
         StageMap(_model("further", "a", "z"), rules[1:]),  # restarts nothing, whatever its stages are called
     ]
     rows = stage_table(maps, ["a"]).rows(named=True)
-    told_of = ("stage_model", "stage", "stage_ordinal", "is_observed", "is_last_observed", "is_restart")
+    told_of = ("stage_model", "stage", "stage_ordinal", "is_observed", "is_restart")
     assert [tuple(row[name] for name in told_of) for row in rows] == [
-        ("m", "a", 1, True, False, True),
-        ("m", "b", 2, True, True, False),
-        ("m", "c", 3, False, False, False),
-        ("further", "a", 1, True, True, False),
-        ("further", "z", 2, False, False, False),
+        ("m", "a", 1, True, True),
+        ("m", "b", 2, True, False),
+        ("m", "c", 3, False, False),
+        ("further", "a", 1, True, False),
+        ("further", "z", 2, False, False),
     ]
 
 
