@@ -1,7 +1,7 @@
 -- mart_stage_dropoff: where journeys stop, per stage and channel, over the whole report period.
 -- Grain:  one row per stage_model, funnel_kind, channel_role, channel, stage.
 -- Reads:  mart_stage_funnel (entry_date and the grain above); int_funnel_stages
---         (stage_model, funnel_kind, stage).
+--         (stage_model, funnel_kind, stage); int_stage_continuations (the grain above, but the last stages).
 -- Params: none.
 with
 
@@ -106,30 +106,40 @@ with_interval as (
 final as (
 
     select
-        stage_model,
-        funnel_kind,
-        channel_role,
-        channel,
-        stage,
-        stage_ordinal,
-        journeys_entered,
-        journeys_reached,
-        journeys_continued,
-        journeys_dropped,
-        journeys_open,
-        cast(journeys_reached as double)
-        / cast(nullif(journeys_entered, 0) as double) as conversion_rate,
-        drop_off_rate,
+        with_interval.stage_model,
+        with_interval.funnel_kind,
+        with_interval.channel_role,
+        with_interval.channel,
+        with_interval.stage,
+        with_interval.stage_ordinal,
+        with_interval.journeys_entered,
+        with_interval.journeys_reached,
+        with_interval.journeys_continued,
+        with_interval.journeys_dropped,
+        with_interval.journeys_open,
+        cast(with_interval.journeys_reached as double)
+        / cast(nullif(with_interval.journeys_entered, 0) as double) as conversion_rate,
+        with_interval.drop_off_rate,
         -- greatest and least would turn a missing rate into a bound
         case
-            when drop_off_rate is not null
-                then greatest(wilson_centre - wilson_half_width, 0.0e0)
+            when with_interval.drop_off_rate is not null
+                then greatest(with_interval.wilson_centre - with_interval.wilson_half_width, 0.0e0)
         end as drop_off_rate_low,
         case
-            when drop_off_rate is not null
-                then least(wilson_centre + wilson_half_width, 1.0e0)
-        end as drop_off_rate_high
+            when with_interval.drop_off_rate is not null
+                then least(with_interval.wilson_centre + with_interval.wilson_half_width, 1.0e0)
+        end as drop_off_rate_high,
+        int_stage_continuations.continuation_rate,
+        int_stage_continuations.continuation_rate_low,
+        int_stage_continuations.continuation_rate_high
     from with_interval
+    left join int_stage_continuations
+        on
+            with_interval.stage_model = int_stage_continuations.stage_model
+            and with_interval.funnel_kind = int_stage_continuations.funnel_kind
+            and with_interval.channel_role = int_stage_continuations.channel_role
+            and with_interval.channel = int_stage_continuations.channel
+            and with_interval.stage = int_stage_continuations.stage
 
 )
 
