@@ -2,7 +2,7 @@
 
 Sorting spills to disk when memory is full, and batches are of bounded size, so memory grows with the largest
 customer and not with the events. A customer is known by a number: an id that is a whole number is its own, of
-any other the 64-bit hash. A second hash tells whether two customers fell on one number; then all customers are
+any other the 64-bit hash. Part of a second hash tells whether two customers fell on one number; then all customers are
 counted through instead, which is exact and slower.
 
 Belongs here: what may hold events, and their way into arrays. Does not belong here: what a funnel is.
@@ -26,10 +26,14 @@ from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import ConfigError, Problem, advise
 from journey_analytics.funnels.question import Question
+from journey_analytics.touchpoints import RULE_COLUMNS, Kind
 
 UNKNOWN = "unknown"
 _TIME, _NAME = "occurred_at", "event_name"
 _BATCH_ROWS = 1_000_000
+# a mask of up to 8 bits and its check fit 32, others 64
+_NARROW_MASK, _NARROW_CHECK, _WIDE_CHECK = 8, 24, 32
+_MOST_WORDS = 40
 _WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _MOMENTS = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
 
@@ -53,21 +57,20 @@ class Events:
 
     Args:
         source: a Polars frame or lazy frame, Arrow table, DuckDB relation, or path (a Parquet file, a folder of
-            them or a pattern).
+            them, a pattern, or a CSV file).
         entity: the column of the customer.
         question: what will be asked.
 
     Attributes:
-        without_customer: rows left out because they have no customer; known once all batches were read.
+        without_customer: rows left out because they have no customer.
         without_time: rows left out because they have no time.
         values: the break-down's values in the order of their codes.
     """
 
     def __init__(self, source: Any, entity: str, question: Question) -> None:
-        self.without_customer = 0
-        self.without_time = 0
         self.entity = f'"{entity}"'
         self.mask = question.mask
+        self.mask_bits = len(question.rules.steps) + len(question.rules.exclusions)
         self.keeps_every_event = question.rules.mode == "strict"
         columns = [entity, _TIME, _NAME, *question.columns_read]
         if question.breakdown is not None:
@@ -77,12 +80,17 @@ class Events:
         self.engine.execute("set preserve_insertion_order = false")
         types = self._open(source, list(dict.fromkeys(columns)))
         self._check_time(types[_TIME])
+        self.without_customer = self._count(f"{self.entity} is null")
+        self.without_time = self._count(
+            f"{self.entity} is not null and ({_TIME} is null or {_TIME} in ('infinity', '-infinity'))"
+        )
         moment = f"cast({_TIME} as timestamp)" if types[_TIME] == "DATE" else _TIME
-        self.time = f"case when isfinite({_TIME}) then epoch_us({moment}) end"
+        self.time = f"epoch_us({moment})"  # nothing for an endless time
         is_whole = types[entity] in _WHOLE_NUMBERS
         text = f"cast({self.entity} as varchar)"
         self.number = f"cast({self.entity} as bigint)" if is_whole else f"hash({text})"
-        self.check = None if is_whole else f"cast(hash(reverse({text})) & 4294967295 as uinteger)"
+        check_bits = _NARROW_CHECK if self.mask_bits <= _NARROW_MASK else _WIDE_CHECK
+        self.check = None if is_whole else f"(hash(reverse({text})) & {(1 << check_bits) - 1})"
         self.values: list[str] = []
         self.value: str | None = None
         if question.breakdown is not None:
@@ -101,7 +109,6 @@ class Events:
         Raises:
             NumbersCollideError: call `number_customers`, and begin again.
         """
-        self.without_customer = self.without_time = 0
         kept: list[list[NDArray[Any]]] = []
         for columns in self._sorted_columns():
             numbers = columns[0]
@@ -178,19 +185,29 @@ class Events:
         return described
 
     def _file(self, path: Path) -> str:
+        is_csv = path.suffix == ".csv"
         pattern = str(path / "**" / "*.parquet") if path.is_dir() else str(path)
-        origin = f"read_parquet({quoted(pattern)}, hive_partitioning = false)"
+        reader = "read_csv({}, all_varchar = true)" if is_csv else "read_parquet({}, hive_partitioning = false)"
         try:
-            self.engine.execute(f"create view files as from {origin}")
+            self.engine.execute(f"create view files as from {reader.format(quoted(pattern))}")
+            if not is_csv:
+                return "files"
+            known = [row["column_name"] for row in self.engine.rows("describe files")]
+            typed = {_TIME: "timestamptz"} | {
+                name: "double" for name, kind in RULE_COLUMNS.items() if kind is Kind.NUMBER
+            }
+            casts = [f'cast("{name}" as {typed[name]}) as "{name}"' for name in known if name in typed]
+            replaced = f"replace ({', '.join(casts)})" if casts else ""
+            self.engine.execute(f"create table typed as select * {replaced} from files")
         except duckdb.Error as cause:
             raise ConfigError(
                 Problem(
-                    f"no Parquet file can be read: {str(cause).splitlines()[0]}",
+                    f"the file cannot be read: {' '.join(str(cause).split()[:_MOST_WORDS])}",
                     str(path),
-                    "give a Parquet file, a folder of them, or a pattern such as events/*.parquet",
+                    "give a Parquet file, a folder of them, a pattern such as events/*.parquet, or a CSV file",
                 )
             ) from cause
-        return "files"
+        return "typed"
 
     def _check_time(self, kind: str) -> None:
         if kind not in (*_MOMENTS, "DATE"):
@@ -202,40 +219,44 @@ class Events:
                 )
             )
 
+    def _count(self, condition: str) -> int:
+        """How many events are so; statistics of Parquet files answer most of this without reading."""
+        return int(self.engine.rows(f"select count(*) as n from events where {condition}")[0]["n"])
+
     def _sorted_columns(self) -> Iterator[list[NDArray[Any]]]:
-        # a hash of nothing is a number too
-        number = f"case when {self.entity} is not null then {self.number} end"
-        parts = {"number": number, "us": self.time, "mask": self.mask}
-        if self.value is not None:
-            parts["value"] = self.value
+        """Number, time, marks and value of the rows that matter, as they come out of the sort.
+
+        Marks are the mask below the check: one column less to sort, and a check that is the same on all rows of
+        a customer changes no order.
+        """
+        parts = {"number": self.number, "us": self.time, "mask": self.mask}
+        marks = "mask"
         if self.check is not None:
             parts["check"] = self.check
+            marks = f'("check" << {self.mask_bits}) | mask'
+        if self.value is not None:
+            parts["value"] = self.value
+        kind = "uinteger" if self.mask_bits <= _NARROW_MASK else "ubigint"
         listed = ", ".join(f'{sql} as "{name}"' for name, sql in parts.items())
-        matters = "" if self.keeps_every_event else "where mask <> 0 or us is null or number is null"
-        order = ", ".join(name for name in ("number", "us", "value", "mask") if name in parts)
-        sql = f"select * from (select {listed} from {self._table}) {matters} order by {order}"
+        value = "value" if self.value is not None else ""
+        columns = ", ".join(filter(None, ("number", "us", f"cast({marks} as {kind}) as marks", value)))
+        order = ", ".join(filter(None, ("number", "us", value, "marks")))
+        sql = (
+            f"select {columns} from (select {listed} from {self._table} where {self.entity} is not null) "
+            f"where us is not null {'' if self.keeps_every_event else 'and mask <> 0'} order by {order}"
+        )
         for batch in self.engine.connection.sql(sql).to_arrow_reader(_BATCH_ROWS):
-            yield self._without_gaps(batch)
-
-    def _without_gaps(self, batch: pa.RecordBatch) -> list[NDArray[Any]]:
-        """The columns as arrays, without rows that lack a customer or a time."""
-        if batch.column(0).null_count or batch.column(1).null_count:
-            has_customer, has_time = batch.column(0).is_valid(), batch.column(1).is_valid()
-            self.without_customer += batch.column(0).null_count
-            self.without_time += pa.compute.sum(pa.compute.and_not(has_customer, has_time)).as_py() or 0
-            batch = batch.filter(pa.compute.and_(has_customer, has_time))
-        return [column.to_numpy(zero_copy_only=False) for column in batch.columns]
+            yield [column.to_numpy(zero_copy_only=False) for column in batch.columns]
 
     def _batch(self, pieces: list[list[NDArray[Any]]]) -> Batch:
-        columns = [
-            same[0] if len(same) == 1 else np.concatenate(same) for same in zip(*pieces, strict=True)
-        ]
-        numbers = columns[0]
+        columns = [same[0] if len(same) == 1 else np.concatenate(same) for same in zip(*pieces, strict=True)]
+        numbers, times, marks = columns[:3]
         if self.check is not None:
-            checks = columns[-1]
+            checks = marks >> self.mask_bits
             if ((numbers[1:] == numbers[:-1]) & (checks[1:] != checks[:-1])).any():
                 raise NumbersCollideError
-        return Batch(numbers, columns[1], columns[2], columns[3] if self.value is not None else None)
+        masks = (marks & ((1 << self.mask_bits) - 1)).astype(np.int64)
+        return Batch(numbers, times, masks, columns[3] if self.value is not None else None)
 
 
 def _check_columns(columns: Sequence[str], known: Any) -> None:

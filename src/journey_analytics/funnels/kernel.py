@@ -298,6 +298,9 @@ def _ordered_chains(
     ways = np.zeros(len(times) if needs_ways else 0, np.int64)
     scratch = np.zeros((6, count + 1), np.int64)
     rows = np.zeros(count, np.int64)
+    bits, limits = np.zeros_like(kept), np.zeros_like(kept)
+    for pattern in range(len(kept)):
+        bits[pattern], limits[pattern] = steps[kept[pattern]], gaps[kept[pattern]]
     chains = 0
     for customer in range(len(borders) - 1):
         begin, end = borders[customer], borders[customer + 1]
@@ -309,15 +312,15 @@ def _ordered_chains(
         best_pattern, best_level, best_step, best_filled = -1, 0, -1, 0
         completed, entered = 0, 0
         for pattern in range(len(lengths)):
-            numbers = kept[pattern, : lengths[pattern]]
-            bits = steps[numbers]
+            size = lengths[pattern]
             level, when, since = _furthest(
-                times, masks, begin, end, bits, window, gaps[numbers], strict, taken, scratch
-            )
-            furthest = numbers[level - 1]
+                times, masks, begin, end, bits[pattern, :size], window, limits[pattern, :size], strict, taken,
+                scratch,
+            )  # fmt: skip
+            furthest = kept[pattern, level - 1]
             filled = 0
-            for step in numbers[:level]:
-                filled |= 1 << (count - step)
+            for place in range(level):
+                filled |= 1 << (count - kept[pattern, place])
             is_better = (
                 furthest > best_step
                 or (furthest == best_step and when < completed)
@@ -326,16 +329,15 @@ def _ordered_chains(
             if is_better:
                 best_pattern, best_level, best_step, best_filled = pattern, level, furthest, filled
                 completed, entered = when, since
-        numbers = kept[best_pattern, :best_level]
         first = begin + np.searchsorted(times[begin:end], entered)
         last = begin + np.searchsorted(times[begin:end], completed, side="right")
         _trace(
-            times, masks, first, last, steps[numbers], gaps[numbers], strict, needs_ways,
-            taken, scratch, ways, rows,
+            times, masks, first, last, bits[best_pattern, :best_level], limits[best_pattern, :best_level],
+            strict, needs_ways, taken, scratch, ways, rows,
         )  # fmt: skip
         chain = found[chains]
         for place in range(best_level):
-            chain[numbers[place]] = rows[place]
+            chain[kept[best_pattern, place]] = rows[place]
         if len(exclusions) and _is_forbidden(times, masks, begin, end, chain, window, exclusions):
             chain[:] = -1
         else:

@@ -24,8 +24,8 @@ Attribution = Literal["first_touch", "last_touch", "step", "all_steps"]
 Step = str | Sequence[str] | Mapping[str, Any]
 Exclusion = tuple[Step, int, int]
 
-MOST_STEPS = 30
-MOST_EXCLUSIONS = 30
+MOST_STEPS = 24
+MOST_EXCLUSIONS = 8
 MOST_OPTIONAL = 8
 _WHERE = "the funnel's arguments"
 

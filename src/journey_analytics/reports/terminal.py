@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -9,6 +11,9 @@ from rich.table import Table
 from journey_analytics.project import Project
 from journey_analytics.reports.findings import KIND, Cell, Findings, headline, percent
 from journey_analytics.sources.preview import Preview
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _MOST = 12
 _COLUMNS = ("reached", "continued", "dropped", "open", "drop-off", "95 % CI")
@@ -82,6 +87,47 @@ def print_preview(console: Console, preview: Preview) -> None:
     for row in preview.rows:
         table.add_row(*("" if row[name] is None else str(row[name]) for name in shown))
     console.print(table)
+
+
+def print_funnel(console: Console, table: pl.DataFrame, by: str | None) -> None:
+    """The steps of an ad-hoc funnel, for each group when it is broken down."""
+    names = ("step", "reached", "dropped", "of entered", "of step before", "95 % CI", "p50", "p90")
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    if by is not None:
+        shown.add_column(by, overflow="fold")
+    for name in names:
+        is_number = name != "step"
+        shown.add_column(name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
+    for row in table.to_dicts():
+        interval = "–"
+        if row["step_conversion_rate"] is not None:
+            low, high = (row[f"step_conversion_rate_{bound}"] * 100 for bound in ("low", "high"))
+            interval = f"{low:.1f}–{high:.1f} %"
+        shown.add_row(
+            *([row["group"]] if by is not None else []),
+            row["step"],
+            f"{row['reached']:,}",
+            f"{row['dropped']:,}",
+            percent(row["conversion_rate"]),
+            percent(row["step_conversion_rate"]),
+            interval,
+            *(_length(row[f"p{share}_seconds_from_previous"]) for share in (50, 90)),
+        )
+    console.print(shown)
+
+
+def _length(seconds: float | None) -> str:
+    """A length of time in the unit that suits it.
+
+    >>> _length(5400.0)
+    '1.5 h'
+    """
+    if seconds is None:
+        return "–"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
 
 
 def markdown_summary(findings: Findings) -> str:

@@ -1,0 +1,143 @@
+"""The command that counts an ad-hoc funnel: journey funnel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from journey_analytics.cli.terminal import (
+    AsJson,
+    Project,
+    examples,
+    messages,
+    output,
+    print_json,
+    snapshot_of,
+)
+from journey_analytics.durations import parse_duration
+from journey_analytics.errors import EXIT_DONE, ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+
+    from journey_analytics.funnels import FunnelResult
+
+app = App()
+
+
+@app.command(
+    help_epilogue=examples(
+        'journey funnel -p shop --steps "page_view;add_to_cart|begin_checkout;order" --window 14d --by channel',
+        'journey funnel --events visits.parquet --steps "view;cart;purchase" --mode strict --json',
+        'journey funnel -p shop --steps "view;cart;order" --step-window 3=1d --exclude "refund:1-3" --optional 2',
+    )
+)
+def funnel(
+    *,
+    steps: Annotated[str, Parameter(help="Event names in order, with ; between steps and | between names.")],
+    project: Project = Path(),
+    events: Annotated[
+        Path | None,
+        Parameter(help="Parquet or CSV file (or a folder of Parquet) to read instead of the project's marts."),
+    ] = None,
+    mode: Annotated[
+        Literal["ordered", "strict", "unordered"], Parameter(help="What may lie between steps.")
+    ] = "ordered",
+    window: Annotated[str | None, Parameter(help="From first step to last, such as 14d.")] = None,
+    step_window: Annotated[
+        list[str] | None, Parameter(help="From the step before, such as 3=1d.", negative="")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        Parameter(help="Leave out who has the event between two steps, such as refund:1-3.", negative=""),
+    ] = None,
+    optional: Annotated[
+        list[int] | None, Parameter(help="Number of a step that may be left out.", negative="")
+    ] = None,
+    by: Annotated[str | None, Parameter(help="Column whose values make groups.")] = None,
+    attribution: Annotated[
+        Literal["first_touch", "last_touch", "step", "all_steps"],
+        Parameter(help="Which event of a customer's chain gives the group."),
+    ] = "first_touch",
+    attribution_step: Annotated[int | None, Parameter(help="The step for attribution by step.")] = None,
+    entity: Annotated[str, Parameter(help="Column of who goes through the funnel.")] = "customer_id",
+    as_json: AsJson = False,
+) -> int:
+    """Count how many customers get through steps, in the published touchpoints or in any file of events."""
+    asked = {
+        "steps": [part.strip().split("|") for part in steps.split(";")],
+        "window": None if window is None else _duration(window, "--window"),
+        "step_windows": dict(_step_window(text) for text in step_window or []),
+        "exclusions": [_exclusion(text) for text in exclude or []],
+    }
+    from journey_analytics.funnels import funnel as count
+
+    result = count(
+        events or snapshot_of(project).pattern("mart_touchpoints"),
+        mode=mode,
+        optional=optional or (),
+        breakdown=by,
+        attribution=attribution,
+        attribution_step=attribution_step,
+        entity=entity,
+        **asked,
+    )
+    if as_json:
+        print_json(
+            {
+                "steps": result.table.to_dicts(),
+                "groups": None if result.by_group is None else result.by_group.to_dicts(),
+                "events_without_customer": result.events_without_customer,
+                "events_without_time": result.events_without_time,
+            }
+        )
+        return EXIT_DONE
+    _print(result, by)
+    return EXIT_DONE
+
+
+def _print(result: FunnelResult, by: str | None) -> None:
+    from journey_analytics.reports.terminal import print_funnel
+
+    print_funnel(output(), result.table, None)
+    if by is not None and result.by_group is not None:
+        output().print()
+        print_funnel(output(), result.by_group, by)
+    for name, left_out in (
+        ("customer", result.events_without_customer),
+        ("time", result.events_without_time),
+    ):
+        if left_out:
+            messages.print(f"left out: {left_out:,} events without a {name}", highlight=False)
+
+
+def _duration(text: str, option: str) -> timedelta:
+    return _read(lambda: parse_duration(text), option, text, "write a whole number with a unit, such as 14d")
+
+
+def _step_window(text: str) -> tuple[int, timedelta]:
+    number, _, duration = text.partition("=")
+    return _read(
+        lambda: (int(number), parse_duration(duration)), "--step-window", text, "write STEP=TIME, such as 3=1d"
+    )
+
+
+def _exclusion(text: str) -> tuple[list[str], int, int]:
+    names, _, between = text.rpartition(":")
+    start, _, stop = between.partition("-")
+    return _read(
+        lambda: (names.split("|"), int(start), int(stop)),
+        "--exclude",
+        text,
+        "write EVENT:FROM-TO, such as refund:1-3",
+    )
+
+
+def _read(parse: Callable[[], Any], option: str, text: str, do: str) -> Any:
+    try:
+        return parse()
+    except ValueError as cause:
+        raise ConfigError(Problem(f"{option} {text!r} cannot be read: {cause}", "the command", do)) from cause
