@@ -1,7 +1,7 @@
 -- int_stage_durations: how long journeys stayed in a stage before they went on, or have been watched there.
 -- The last stage of a funnel is left out: nothing follows it.
--- Grain:  one row per stage_model, funnel_kind, channel_role, channel, stage, watched_us; watched_us is null
---         for journeys that did not go on within the conversion window after they entered the stage.
+-- Grain:  one row per stage_model, funnel_kind, channel_role, channel, stage, watched_us; one microsecond
+--         more than the conversion window stands for all that did not go on within it.
 -- Reads:  int_journey_stages (stage_model, journey_id, funnel_kind, stage); int_journeys (journey_id);
 --         int_funnel_stages (stage_model, funnel_kind, stage).
 -- Params: $as_of_us: end of the as-of day; $conversion_window_us: the limit included.
@@ -44,8 +44,14 @@ in_window as (
         entry_channel,
         last_channel,
         stage,
-        case when watched_us <= $conversion_window_us then watched_us end as watched_us,
-        case when outcome = 'continued' and watched_us <= $conversion_window_us then 1 else 0 end as is_continued
+        case
+            when watched_us <= $conversion_window_us then watched_us
+            else $conversion_window_us + 1
+        end as watched_us,
+        case
+            when outcome = 'continued' and watched_us <= $conversion_window_us then 1
+            else 0
+        end as is_continued
     from journey_stages
 
 ),

@@ -99,17 +99,51 @@ def kaplan_meier(durations: ArrayLike, is_event: ArrayLike, z: float = Z_95) -> 
         raise ValueError(message)
     times, events = np.unique(lengths[came], return_counts=True)
     at_risk = len(lengths) - np.searchsorted(np.sort(lengths), times, side="left")
-    survival = np.cumprod(1.0 - events / at_risk)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    survival = np.cumprod(1.0 - events / at_risk, dtype=np.float64)
+    with np.errstate(divide="ignore"):
         greenwood = np.cumsum(events / (at_risk * (at_risk - events)))
-        logarithm = np.log(survival)
-        half_width = z * np.sqrt(greenwood) / np.abs(logarithm)
+    low, high = _log_log_bounds(survival, greenwood, z)
+    return SurvivalCurve(times, _whole(at_risk), _whole(events), survival, low, high)
+
+
+def grouped_survival(
+    starts: ArrayLike, members: ArrayLike, leaving: ArrayLike, events: ArrayLike, z: float = Z_95
+) -> tuple[Floats, Floats, Floats]:
+    """The Kaplan-Meier estimate of many groups at the end of watching, from counts by time.
+
+    The same estimate and interval as `kaplan_meier`, of which it gives the last point.
+
+    Args:
+        starts: where each group's first row stands; each group has at least one row.
+        members: how many are in each group, those who are watched beyond its last row too.
+        leaving: by row, how many were watched to that time; a group's rows stand in the order of time.
+        events: by row, how many of them had the event then.
+        z: the point of the normal distribution that belongs to the level.
+
+    Returns:
+        By group the share without the event, and its lower and upper bounds; where all or none had the
+        event, both bounds are the estimate itself.
+    """
+    first = np.asarray(starts, dtype=np.int64)
+    gone = np.asarray(leaving, dtype=np.int64)
+    came = np.asarray(events, dtype=np.int64)
+    group = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(gone))))
+    before = np.cumsum(gone) - gone
+    at_risk = np.asarray(members, dtype=np.int64)[group] - (before - before[first][group])
+    survival = np.multiply.reduceat(1.0 - came / at_risk, first)
+    with np.errstate(divide="ignore"):
+        greenwood = np.add.reduceat(came / (at_risk * (at_risk - came)), first)
+    return survival, *_log_log_bounds(survival, greenwood, z)
+
+
+def _log_log_bounds(survival: Floats, greenwood: Floats, z: float) -> tuple[Floats, Floats]:
+    """The bounds of the log-log transform; where all or none had the event, the estimate itself."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        half_width = z * np.sqrt(greenwood) / np.abs(np.log(survival))
         low = np.power(survival, np.exp(half_width))
         high = np.power(survival, np.exp(-half_width))
-    is_over = survival <= 0.0
-    return SurvivalCurve(
-        times, _whole(at_risk), _whole(events), survival, np.where(is_over, 0.0, low), np.where(is_over, 0.0, high)
-    )
+    is_certain = (survival <= 0.0) | (survival >= 1.0)
+    return np.where(is_certain, survival, low), np.where(is_certain, survival, high)
 
 
 def _whole(numbers: Any) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 
+from journey_analytics.continuation import estimate_continuations
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import models
 from journey_analytics.identity import group_aliases
@@ -30,6 +31,10 @@ def _alias_groups(engine: DuckDBEngine, _: Parameters) -> int:
     return group_aliases(engine)
 
 
+def _continuations(engine: DuckDBEngine, _: Parameters) -> int:
+    return estimate_continuations(engine)
+
+
 def _closed_entries(engine: DuckDBEngine, parameters: Parameters) -> int:
     # numba takes longer to import than a command may take to print its help
     from journey_analytics.funnels.closed import find_closed_entries
@@ -40,6 +45,7 @@ def _closed_entries(engine: DuckDBEngine, parameters: Parameters) -> int:
 
 
 KERNELS: dict[str, Kernel] = {
+    "int_stage_continuations": Kernel(("int_stage_durations",), _continuations),
     "int_alias_groups": Kernel(("int_alias_edges",), _alias_groups),
     "int_closed_entries": Kernel(
         ("int_journey_touchpoints", "int_further_touchpoints", "int_funnel_stages"), _closed_entries

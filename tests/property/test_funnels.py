@@ -115,7 +115,9 @@ def expected_counts(history: History, asked: Asked) -> tuple[list[set[str]], Cou
 
 def expected_seconds(history: History, asked: Asked) -> dict[int, tuple[list[int], list[int]]]:
     """For each step the microseconds from the event before and from entry, sorted."""
-    times: dict[int, tuple[list[int], list[int]]] = {number: ([], []) for number in range(1, len(asked.steps) + 1)}
+    times: dict[int, tuple[list[int], list[int]]] = {
+        number: ([], []) for number in range(1, len(asked.steps) + 1)
+    }
     for events in history.values():
         chain = chain_of(events, asked) or []
         for before, (step, place) in zip(chain, chain[1:], strict=False):

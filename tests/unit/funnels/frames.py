@@ -21,7 +21,9 @@ def at(**since_monday: float) -> datetime:
     return MONDAY + timedelta(**since_monday)
 
 
-def events(*rows: tuple[str | None, datetime | float | None, str] | tuple[Any, Any, str, str | None]) -> pl.DataFrame:
+def events(
+    *rows: tuple[str | None, datetime | float | None, str] | tuple[Any, Any, str, str | None],
+) -> pl.DataFrame:
     """Rows of (customer, moment or minutes after Monday's midnight, event name, channel or nothing)."""
     return pl.DataFrame(
         [

@@ -77,7 +77,11 @@ def test_the_events_are_read_in_batches_that_end_with_a_customer(monkeypatch: py
 
 
 def test_customers_whose_hashes_are_equal_stay_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [(f"c{number}", minute, step) for number in range(50) for minute, step in enumerate(STEPS[: number % 3])]
+    rows = [
+        (f"c{number}", minute, step)
+        for number in range(50)
+        for minute, step in enumerate(STEPS[: number % 3])
+    ]
     plain = funnel(events(*rows), STEPS)
     wide = events_module.Events.__init__
 
@@ -110,7 +114,11 @@ def test_times_may_come_in_any_unit_and_without_a_zone(unit: Any) -> None:
 
 def test_days_are_moments_too() -> None:
     frame = pl.DataFrame(
-        {"customer_id": ["a", "a"], "occurred_at": [date(1969, 12, 31), date(1970, 1, 1)], "event_name": STEPS}
+        {
+            "customer_id": ["a", "a"],
+            "occurred_at": [date(1969, 12, 31), date(1970, 1, 1)],
+            "event_name": STEPS,
+        }
     )
     assert funnel(frame, STEPS, window=timedelta(days=1), mode="strict").reached == [1, 1]
 
@@ -148,7 +156,10 @@ def test_a_late_answer_still_finds_its_customers() -> None:
     ("frame", "words"),
     [
         (ROWS.rename({"occurred_at": "occured_at"}), ["no column 'occurred_at'", "use 'occured_at'"]),
-        (ROWS.with_columns(pl.col("occurred_at").cast(pl.String)), ["occurred_at is VARCHAR", "str.to_datetime"]),
+        (
+            ROWS.with_columns(pl.col("occurred_at").cast(pl.String)),
+            ["occurred_at is VARCHAR", "str.to_datetime"],
+        ),
         ({"customer_id": ["a"]}, ["events in a dict cannot be read", "Polars frame"]),
         ("nowhere/*.parquet", ["the file cannot be read", "nowhere/*.parquet"]),
     ],

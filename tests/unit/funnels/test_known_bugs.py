@@ -24,7 +24,13 @@ def test_steps_in_one_timestamp_convert(mode: str) -> None:
 
 @pytest.mark.parametrize("mode", ["ordered", "strict", "unordered"])
 def test_a_tied_duplicate_does_not_lose_the_next_step(mode: str) -> None:
-    rows = [("ann", 0, "view"), ("ann", 0, "view"), ("ann", 1, "cart"), ("ann", 1, "cart"), ("ann", 2, "order")]
+    rows = [
+        ("ann", 0, "view"),
+        ("ann", 0, "view"),
+        ("ann", 1, "cart"),
+        ("ann", 1, "cart"),
+        ("ann", 2, "order"),
+    ]
     assert funnel(events(*rows), STEPS, mode=mode).reached == [1, 1, 1]
 
 
@@ -55,7 +61,10 @@ def test_first_touch_is_the_channel_of_step_1_and_not_of_a_later_one() -> None:
     """ann comes by ads and orders by email; bob comes by ads and leaves: email has nobody, ads one of two."""
     rows = [("ann", 0, "view", "ads"), ("ann", 1, "order", "email"), ("bob", 0, "view", "ads")]
     result = funnel(events(*rows), ["view", "order"], breakdown="channel")
-    assert result.by_group.select("group", "step", "reached").rows() == [("ads", "view", 2), ("ads", "order", 1)]
+    assert result.by_group.select("group", "step", "reached").rows() == [
+        ("ads", "view", 2),
+        ("ads", "order", 1),
+    ]
 
 
 def test_a_first_touch_without_a_value_does_not_borrow_that_of_a_later_step() -> None:
@@ -69,7 +78,10 @@ def test_a_breakdown_by_a_step_keeps_those_who_did_not_reach_it() -> None:
     result = funnel(
         events(*rows), ["view", "order"], breakdown="channel", attribution="step", attribution_step=2
     )
-    assert result.by_group.filter(step="view").select("group", "reached").rows() == [("email", 1), ("unknown", 1)]
+    assert result.by_group.filter(step="view").select("group", "reached").rows() == [
+        ("email", 1),
+        ("unknown", 1),
+    ]
 
 
 def test_a_customer_who_comes_back_after_buying_is_not_dropped() -> None:
@@ -79,8 +91,12 @@ def test_a_customer_who_comes_back_after_buying_is_not_dropped() -> None:
 
 
 @pytest.mark.parametrize("mode", ["ordered", "strict", "unordered"])
-@pytest.mark.parametrize(("orders", "reached"), [(1, [1, 0, 0]), (2, [1, 1, 0]), (3, [1, 1, 1]), (4, [1, 1, 1])])
-def test_a_repeated_step_counts_as_often_as_the_event_came(mode: str, orders: int, reached: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("orders", "reached"), [(1, [1, 0, 0]), (2, [1, 1, 0]), (3, [1, 1, 1]), (4, [1, 1, 1])]
+)
+def test_a_repeated_step_counts_as_often_as_the_event_came(
+    mode: str, orders: int, reached: list[int]
+) -> None:
     rows = [("ann", minute, "order") for minute in range(orders)]
     assert funnel(events(*rows), ["order"] * 3, mode=mode).reached == reached
 
@@ -121,7 +137,9 @@ def test_events_without_a_customer_are_not_one_customer() -> None:
 
 
 @pytest.mark.parametrize(("minute", "reached"), [(60, [0, 0]), (61, [1, 0])])
-def test_an_exclusion_counts_up_to_the_end_of_the_window_and_not_after(minute: int, reached: list[int]) -> None:
+def test_an_exclusion_counts_up_to_the_end_of_the_window_and_not_after(
+    minute: int, reached: list[int]
+) -> None:
     rows = events(("ann", 0, "view"), ("ann", minute, "refund"))
     asked = {"exclusions": [("refund", 1, 2)], "window": timedelta(minutes=60)}
     assert funnel(rows, ["view", "order"], **asked).reached == reached
@@ -140,5 +158,11 @@ def test_an_exclusion_counts_between_its_two_steps_alone(minute: int, reached: l
 
 
 def test_unsorted_input_gives_the_answer_of_sorted_input() -> None:
-    rows = [("bob", 5, "order"), ("ann", 9, "order"), ("bob", 0, "view"), ("ann", 8, "cart"), ("ann", 7, "view")]
+    rows = [
+        ("bob", 5, "order"),
+        ("ann", 9, "order"),
+        ("bob", 0, "view"),
+        ("ann", 8, "cart"),
+        ("ann", 7, "view"),
+    ]
     assert funnel(events(*rows), STEPS).reached == funnel(events(*sorted(rows)), STEPS).reached == [2, 1, 1]

@@ -24,7 +24,10 @@ ROWS = events(("ann", 0, "view"))
         ({"window": 14}, ["the window is 14", "timedelta"]),
         ({"window": timedelta(days=-1)}, ["not negative"]),
         ({"step_windows": {1: timedelta(1)}}, ["step window: 1 is no step", "possible: 2"]),
-        ({"step_windows": {2: timedelta(1)}, "mode": "unordered"}, ["an unordered funnel has no step before"]),
+        (
+            {"step_windows": {2: timedelta(1)}, "mode": "unordered"},
+            ["an unordered funnel has no step before"],
+        ),
         ({"optional": [1]}, ["optional step: 1", "possible: 2"]),
         ({"exclusions": [("refund", 2, 1)]}, ["exclusion 1: 2 is no step"]),
         ({"exclusions": ["refund"]}, ["exclusion 1 is 'refund'", "(event, from_step, to_step)"]),

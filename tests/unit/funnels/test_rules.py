@@ -13,7 +13,13 @@ STEPS = ["view", "cart", "order"]
 
 
 def test_strict_is_broken_by_any_other_event_but_not_by_one_in_the_same_moment() -> None:
-    kept = [("ann", 0, "view"), ("ann", 0, "other"), ("ann", 1, "other"), ("ann", 1, "cart"), ("ann", 2, "order")]
+    kept = [
+        ("ann", 0, "view"),
+        ("ann", 0, "other"),
+        ("ann", 1, "other"),
+        ("ann", 1, "cart"),
+        ("ann", 2, "order"),
+    ]
     assert funnel(events(*kept), STEPS, mode="strict").reached == [1, 1, 1]
     assert funnel(events(*kept, ("ann", 1.5, "other")), STEPS, mode="strict").reached == [1, 1, 0]
     assert funnel(events(*kept, ("bob", 1.5, "other")), STEPS, mode="strict").reached == [1, 1, 1]
@@ -34,7 +40,13 @@ def test_a_later_cart_saves_a_step_window() -> None:
 
 
 def test_an_optional_step_is_counted_when_met_and_never_blocks() -> None:
-    rows = [("ann", 0, "view"), ("ann", 1, "cart"), ("ann", 2, "order"), ("bob", 0, "view"), ("bob", 1, "order")]
+    rows = [
+        ("ann", 0, "view"),
+        ("ann", 1, "cart"),
+        ("ann", 2, "order"),
+        ("bob", 0, "view"),
+        ("bob", 1, "order"),
+    ]
     result = funnel(events(*rows), STEPS, optional=[2])
     assert result.reached == [2, 1, 2]
     assert result.table["dropped"].to_list() == [0, 0, 0]
@@ -87,7 +99,9 @@ def test_an_event_that_fits_two_steps_is_used_where_it_helps() -> None:
 
 
 def test_rates_come_with_their_intervals_and_drops_with_their_customers() -> None:
-    rows = [(f"c{number}", 0, "view") for number in range(10)] + [(f"c{number}", 1, "cart") for number in range(8)]
+    rows = [(f"c{number}", 0, "view") for number in range(10)] + [
+        (f"c{number}", 1, "cart") for number in range(8)
+    ]
     result = funnel(events(*rows), ["view", "cart"])
     last = result.table.to_dicts()[1]
     assert (last["conversion_rate"], last["step_conversion_rate"]) == (0.8, 0.8)
