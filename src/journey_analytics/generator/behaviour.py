@@ -147,6 +147,7 @@ class Behaviour(_Table):
     timezone: str
     events_per_visit: float
     activity_spread: float
+    new_people: float
     chances: Chances
     returning_order: float
     failed_payment_order: float

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Delivered:
         order = np.lexsort((event, day))
         event, day = event[order], day[order]
         begins = np.flatnonzero(np.diff(day, prepend=-1))
-        for begin, end in zip(begins, [*begins[1:], day.size], strict=True):
+        for begin, end in pairwise([*begins, day.size]):
             yield int(day[begin]), event[begin:end]
 
 

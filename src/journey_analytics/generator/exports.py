@@ -70,7 +70,7 @@ class Exports:
         has_amount = kind.is_in([CODES["order_placed"], CODES["order_returned"]])
         amount = pl.Series(self.shop.events.value[event] / 100)
         return {
-            "order_no": visit["number"],
+            "order_no": _spelled("o", visit["number"]),
             "customer_no": visit["account"],
             "sold": visit["sold"],
             "landing_site": visit["entry_url"],
@@ -95,7 +95,7 @@ class Exports:
         behaviour = self.shop.behaviour
         contact, topic = np.divmod(self.shop.events.value[event], len(behaviour.topics))
         return {
-            "ticket_no": visit["number"],
+            "ticket_no": _spelled("t", visit["number"]),
             "customer_no": visit["account"],
             "contact": pl.Series(list(behaviour.contacts)).gather(contact),
             "topic": pl.Series(list(behaviour.topics)).gather(topic),
@@ -105,13 +105,16 @@ class Exports:
         visit = self.of_visit(event)
         return {
             "customer_no": visit["account"],
-            "order_no": visit["number"],
+            "order_no": _spelled("o", visit["number"]),
             "score": pl.Series(self.shop.events.value[event]),
         }
 
     def _referral(self, event: Ints) -> dict[str, pl.Series]:
         visit = self.of_visit(event)
-        return {"customer_no": visit["account"], "invitation": visit["number"]}
+        return {
+            "customer_no": visit["account"],
+            "invitation": _spelled("i", visit["number"]),
+        }
 
     def of_visit(self, event: Ints) -> pl.DataFrame:
         """The visit of each event."""

@@ -24,7 +24,8 @@ class People:
         persona: code of the persona.
         country: code of the country.
         weight: how often they come, against the others.
-        arrival: position of the first visit in the period, from [0, 1).
+        arrival: position in the period, from [0, 1), of the first visit of people who are new to the shop; -1
+            for those who knew it before.
         devices: two rows: code of the first and of the second device.
         has_second: whether the second device is used at all.
         host: the person whose first device is the second one of this; -1 where it is their own.
@@ -53,9 +54,8 @@ def draw_people(seed: int, behaviour: Behaviour, count: int) -> People:
     persona = pick(random.random(count), [p.share for p in personas])
     activity = np.array([p.activity for p in personas])[persona]
     weight = activity * np.exp(behaviour.activity_spread * random.standard_normal(count))
-    # two in five know the shop already and come early in the period; the others are new at any time of it
-    is_old = random.random(count) < 0.4
-    arrival = random.random(count) * np.where(is_old, 0.08, 0.97)
+    is_new = random.random(count) < behaviour.new_people
+    arrival = np.where(is_new, random.random(count) * 0.97, -1.0)
     of_persona = [[p.devices.get(name, 0.0) for name in behaviour.devices] for p in personas]
     devices = np.stack([pick_by(persona, random.random(count), of_persona) for _ in range(2)])
     identity = behaviour.identity

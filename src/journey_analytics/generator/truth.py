@@ -111,7 +111,8 @@ def _identity(shop: Shop, person: Ints, is_bot: Flags, bots: int) -> dict[str, i
     cookie = shop.visits.cookie[events.visit[web]]
     of_people = ~is_bot[web]
     cookies = np.unique(cookie[of_people])
-    linked = np.unique(cookie[is_known[web]])
+    known_on = np.unique(np.stack([cookie, person[web]])[:, is_known[web]], axis=1)
+    linked, people_of = np.unique(known_on[0], return_counts=True)
     alias_events = int(_is(events.kind, "profile_linked").sum())
     known_people = int(np.unique(person[is_known]).size)
     unlinked = int(cookies.size - linked.size)
@@ -120,7 +121,7 @@ def _identity(shop: Shop, person: Ints, is_bot: Flags, bots: int) -> dict[str, i
         "known_people": known_people,
         "unlinked_cookies": unlinked,
         "cookies": int(cookies.size),
-        "sharing_people": int((shop.people.host >= 0).sum()),
+        "shared_cookies": int((people_of > 1).sum()),
         "aliases": alias_events,
     }
 

@@ -88,14 +88,17 @@ def draw_visits(
 ) -> Visits:
     """So many visits, at least one of each person; a person's first is never in the store."""
     random = stream(seed, "visits")
-    visits_of = 1 + share_out(count - people.count, people.weight * (1 - people.arrival), random.random())
+    arrived = np.maximum(people.arrival, 0.0)
+    visits_of = 1 + share_out(count - people.count, people.weight * (1 - arrived), random.random())
     person = np.repeat(np.arange(people.count, dtype=np.int32), visits_of)
     first = np.cumsum(visits_of) - visits_of
     is_first = np.zeros(count, dtype=np.bool_)
     is_first[first] = True
-    # people come more often in the time after they arrived than long after it
-    arrival = people.arrival[person]
-    position = arrival + np.where(is_first, 0.0, (0.999_999 - arrival) * random.random(count) ** 1.4)
+    # new people begin with their arrival, and come more often soon after it than later
+    is_new = people.arrival[person] >= 0
+    later = random.random(count)
+    later = np.where(is_new, np.where(is_first, 0.0, later**1.4), later)
+    position = arrived[person] + (0.999_999 - arrived[person]) * later
     position = position[np.lexsort((position, person))]
     channel = _channels(behaviour, people.persona[person], is_first, random.random(count))
     on_second = people.has_second[person] & (random.random(count) < behaviour.identity.second_device_visits)
