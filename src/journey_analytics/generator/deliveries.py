@@ -11,10 +11,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from journey_analytics.generator.behaviour import Deliveries, Flags, Ints, pick
-from journey_analytics.generator.calendar import Period
-from journey_analytics.generator.draws import stream
+from journey_analytics.generator.behaviour import Flags, Ints, pick
 from journey_analytics.generator.events import Events
+from journey_analytics.generator.world import World
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,9 @@ class Delivered:
             yield int(day[begin]), event[begin:end]
 
 
-def deliver(seed: int, tables: Deliveries, period: Period, events: Events) -> Delivered:
+def deliver(world: World, events: Events) -> Delivered:
     """The day of each event's arrival; nothing arrives after the period."""
-    random = stream(seed, "deliveries")
+    random, tables, period = world.draws("deliveries"), world.behaviour.deliveries, world.period
     happened = period.day_numbers(events.time).astype(np.int32)
     lag = 1 + pick(random.random(events.count, dtype=np.float32), tables.late_days).astype(np.int32)
     is_late = random.random(events.count, dtype=np.float32) < tables.late

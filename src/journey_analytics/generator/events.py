@@ -10,14 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from journey_analytics.generator.behaviour import Behaviour, Ints
+from journey_analytics.generator.behaviour import Ints
 from journey_analytics.generator.calendar import Period
-from journey_analytics.generator.draws import share_out, stream
 from journey_analytics.generator.kinds import CODES, KINDS, SOURCES
 from journey_analytics.generator.outcomes import NEVER, Outcomes, Part, outcomes
-from journey_analytics.generator.people import People, draw_people
 from journey_analytics.generator.site import Site
 from journey_analytics.generator.visits import Visits, draw_bots, draw_visits, in_store
+from journey_analytics.generator.world import World, share_out
 
 ANONYMOUS, ACCOUNT, SUBSCRIBER = 0, 1, 2
 """By which id an event knows its person."""
@@ -56,63 +55,46 @@ class Events:
 
 @dataclass(frozen=True)
 class Shop:
-    """Everything that happened: the people, their visits and those of bots, and the events of both."""
+    """Everything that happened: visits of the people and then those of bots, and the events of both."""
 
-    behaviour: Behaviour
-    site: Site
-    period: Period
-    people: People
+    world: World
     visits: Visits
     events: Events
 
 
-def happen(seed: int, behaviour: Behaviour, period: Period, customers: int, events: int) -> Shop:
-    """A shop in which so many people make exactly so many events, those of bots included.
+def happen(world: World, events: int) -> Shop:
+    """What happens in the shop: exactly so many events, at least one of each person, those of bots included.
 
     Args:
-        seed: of every draw.
-        behaviour: the tables of rates.
-        period: in which everything happens.
-        customers: people, each with at least one event; bots come on top.
-        events: at least as many as customers.
+        world: the shop and its people.
+        events: at least as many as people.
     """
-    site = Site(behaviour)
-    people = draw_people(seed, behaviour, customers)
-    of_bots = min(int(events * behaviour.bots.share), events - customers)
+    behaviour = world.behaviour
+    of_bots = min(int(events * behaviour.bots.share), events - world.people.count)
     of_people = events - of_bots
-    count = max(customers, int(of_people / behaviour.events_per_visit))
-    visits = draw_visits(seed, behaviour, site, period, people, count)
-    came = _at_most(seed, behaviour, site, period, people, visits, of_people)
-    random = stream(seed, "views")
+    visits = draw_visits(world, max(world.people.count, int(of_people / behaviour.events_per_visit)))
+    came = _at_most(world, visits, of_people)
+    random = world.draws("views")
     # long visits have most page views; those to the store have none
-    weights = visits.span * random.gamma(0.8, size=count) * ~in_store(behaviour, visits)
+    weights = visits.span * random.gamma(0.8, size=visits.count) * ~in_store(behaviour, visits)
     per_visit = share_out(of_people - came.events, weights, random.random())
-    views = _views(random, site, visits, per_visit, came.has_account.astype(np.uint8))
-    bots, per_bot_visit = draw_bots(seed, behaviour, period, customers, of_bots)
+    views = _views(random, world.site, visits, per_visit, came.has_account.astype(np.uint8))
+    bots, per_bot_visit = draw_bots(world, of_bots)
     as_bots = np.full(bots.count, _BOT, dtype=np.uint8)
-    bot_views = _views(stream(seed, "bot views"), site, bots, per_bot_visit, as_bots, first=count)
+    bot_views = _views(world.draws("bot views"), world.site, bots, per_bot_visit, as_bots, visits.count)
     known_from = np.concatenate([came.known_from, np.full(bots.count, NEVER)])
-    everyone = visits.followed_by(bots)
-    ordered = _in_order([*came.parts, views, bot_views], known_from, period)
-    return Shop(behaviour, site, period, people, everyone, ordered)
+    everything = _in_order([*came.parts, views, bot_views], known_from, world.period)
+    return Shop(world, visits.followed_by(bots), everything)
 
 
-def _at_most(
-    seed: int,
-    behaviour: Behaviour,
-    site: Site,
-    period: Period,
-    people: People,
-    visits: Visits,
-    events: int,
-) -> Outcomes:
+def _at_most(world: World, visits: Visits, events: int) -> Outcomes:
     """What comes of the visits, with nothing coming of some where it would be too much."""
-    luck = stream(seed, "eventful").random(visits.count)
+    luck = world.draws("eventful").random(visits.count)
     share = 1.0
-    came = outcomes(seed, behaviour, site, period, people, visits, np.ones(visits.count, dtype=np.bool_))
+    came = outcomes(world, visits, np.ones(visits.count, dtype=np.bool_))
     while came.events > events:
         share *= 0.9 * (events - visits.count) / (came.events - visits.count)
-        came = outcomes(seed, behaviour, site, period, people, visits, luck < share)
+        came = outcomes(world, visits, luck < share)
     return came
 
 

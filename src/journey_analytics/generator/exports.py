@@ -27,8 +27,8 @@ class Exports:
         self.shop = shop
         self.visits = visit_columns(shop)
         self.kinds = pl.Series([kind.name for kind in KINDS])
-        self.paths = pl.Series(shop.site.paths)
-        self.campaigns = pl.Series(shop.behaviour.campaigns)
+        self.paths = pl.Series(shop.world.site.paths)
+        self.campaigns = pl.Series(shop.world.behaviour.campaigns)
         self._frames: dict[str, Callable[[Ints], dict[str, pl.Series]]] = {
             "web": self._web,
             "orders": self._orders,
@@ -92,7 +92,7 @@ class Exports:
 
     def _support(self, event: Ints) -> dict[str, pl.Series]:
         visit = self.of_visit(event)
-        behaviour = self.shop.behaviour
+        behaviour = self.shop.world.behaviour
         contact, topic = np.divmod(self.shop.events.value[event], len(behaviour.topics))
         return {
             "ticket_no": _spelled("t", visit["number"]),
@@ -123,12 +123,12 @@ class Exports:
 
 def visit_columns(shop: Shop) -> pl.DataFrame:
     """One row per visit: everything about it that its rows say."""
-    behaviour, visits = shop.behaviour, shop.visits
+    behaviour, visits = shop.world.behaviour, shop.visits
     number = np.arange(visits.count) + _FIRST_NUMBER
     person = pl.Series((visits.person + _FIRST_NUMBER).astype(np.int64))
     # bots come from the first country
-    bots = int(visits.person.max()) + 1 - shop.people.count
-    country = np.concatenate([shop.people.country, np.zeros(max(bots, 0), dtype=np.uint8)])
+    bots = int(visits.person.max()) + 1 - shop.world.people.count
+    country = np.concatenate([shop.world.people.country, np.zeros(max(bots, 0), dtype=np.uint8)])
     every_form = [form for _, form in forms(behaviour)]
     queries = [
         "?" + (form.query or "").replace("{campaign}", campaign) if form.query else ""
@@ -138,7 +138,7 @@ def visit_columns(shop: Shop) -> pl.DataFrame:
     query = pl.Series(queries).gather(
         visits.form.astype(np.int64) * len(behaviour.campaigns) + visits.campaign
     )
-    landing = pl.Series([SITE + path for path in shop.site.paths]).gather(visits.landing)
+    landing = pl.Series([SITE + path for path in shop.world.site.paths]).gather(visits.landing)
     # click ids are long and all different
     click = pl.Series(number.astype(np.int64) * 7_919_000_003 % 1_000_000_000_039)
     is_store = in_store(behaviour, visits)

@@ -55,7 +55,7 @@ def write_files(
 
     def write(task: tuple[str, int, Ints]) -> int:
         source, day, event = task
-        path = folder / LANDING / source / f"{shop.period.day(day)}.{_ENDINGS[format_]}"
+        path = folder / LANDING / source / f"{shop.world.period.day(day)}.{_ENDINGS[format_]}"
         frames = (
             exports.frame(source, event[begin : begin + _ROWS_AT_ONCE])
             for begin in range(0, event.size, _ROWS_AT_ONCE)
@@ -63,7 +63,9 @@ def write_files(
         if format_ == "parquet":
             _write_parquet(frames, path)
         else:
-            _write_text((f.with_columns(_text_of_time(source, shop.period)) for f in frames), path, format_)
+            _write_text(
+                (f.with_columns(_text_of_time(source, shop.world.period)) for f in frames), path, format_
+            )
         return event.size
 
     for source, place in shop.events.sources.items():

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from journey_analytics.generator.behaviour import Behaviour, Flags, Ints, Rates, pick, pick_by
-from journey_analytics.generator.calendar import DAY_MS, HOUR_MS, Period
-from journey_analytics.generator.draws import stream
+from journey_analytics.generator.behaviour import Flags, Ints, Rates, pick, pick_by
+from journey_analytics.generator.calendar import DAY_MS, HOUR_MS
 from journey_analytics.generator.kinds import CODES
-from journey_analytics.generator.people import People
-from journey_analytics.generator.site import Site
 from journey_analytics.generator.visits import Visits, in_store
+from journey_analytics.generator.world import World
 
 NEVER = np.iinfo(np.int64).max
 _MINUTE_MS = 60_000
@@ -75,50 +73,28 @@ class Outcomes:
         return sum(part.time.size for part in self.parts)
 
 
-def outcomes(
-    seed: int,
-    behaviour: Behaviour,
-    site: Site,
-    period: Period,
-    people: People,
-    visits: Visits,
-    eventful: Flags,
-) -> Outcomes:
+def outcomes(world: World, visits: Visits, eventful: Flags) -> Outcomes:
     """What comes of the visits.
 
     Args:
-        seed: of every draw; those of a visit do not depend on what is eventful.
-        behaviour: the rates.
-        site: its pages.
-        period: nothing happens after it.
-        people: whose visits they are.
+        world: rates, days and people.
         visits: in order of person and time.
-        eventful: visits of which more may come than that they took place.
+        eventful: visits of which more may come than that they took place; which these are changes no draw.
     """
-    return _Teller(seed, behaviour, site, period, people, visits, eventful).tell()
+    return _Teller(world, visits, eventful).tell()
 
 
 class _Teller:
     """Goes through the steps once, for all visits together."""
 
-    def __init__(
-        self,
-        seed: int,
-        behaviour: Behaviour,
-        site: Site,
-        period: Period,
-        people: People,
-        visits: Visits,
-        eventful: Flags,
-    ) -> None:
-        self.seed = seed
-        self.behaviour = behaviour
-        self.site = site
-        self.period = period
+    def __init__(self, world: World, visits: Visits, eventful: Flags) -> None:
+        self.world = world
+        self.behaviour = world.behaviour
+        self.period = world.period
         self.visits = visits
         self.eventful = eventful
-        self.persona = people.persona[visits.person]
-        self.rates = Rates(behaviour, self.persona, visits.channel, visits.device)
+        self.persona = world.people.persona[visits.person]
+        self.rates = Rates(world.behaviour, self.persona, visits.channel, visits.device)
         self.first_visit = np.flatnonzero(np.diff(visits.person, prepend=-1))
         self.number = np.arange(visits.count)
 
@@ -166,7 +142,7 @@ class _Teller:
 
     def happens(self, step: str, given: Flags) -> Flags:
         """Of which visits the step is taken."""
-        uniform = stream(self.seed, f"step {step}").random(self.visits.count, dtype=np.float32)
+        uniform = self.world.draws(f"step {step}").random(self.visits.count, dtype=np.float32)
         return given & (uniform < self.rates.chance(step))
 
     def orders(self, checkout: Flags, failed: Flags, is_store: Flags) -> tuple[Flags, Flags]:
@@ -175,7 +151,7 @@ class _Teller:
         Whoever has ordered is likelier to order again. So each visit is judged as a first-time buyer's and as
         a returning one's; up to the first order the first holds, then the second.
         """
-        uniform = stream(self.seed, "step order").random(self.visits.count, dtype=np.float32)
+        uniform = self.world.draws("step order").random(self.visits.count, dtype=np.float32)
         chance = self.rates.chance("order")
         chance = np.where(failed, chance * self.behaviour.failed_payment_order, chance)
         as_first = (checkout & (uniform < chance)) | is_store
@@ -202,22 +178,22 @@ class _Teller:
         visit, time = self.at(chosen, _MOMENTS[moment or name])
         if known_from is not None:
             known_from[visit] = time
-        return Part(CODES[name], visit, time, np.full(visit.size, self.site.step(_PAGES[name])))
+        return Part(CODES[name], visit, time, np.full(visit.size, self.world.site.step(_PAGES[name])))
 
     def product_views(self, chosen: Flags) -> Part:
         """One to four products looked at before anything is done with one."""
-        random = stream(self.seed, "products")
+        random = self.world.draws("products")
         visit = np.flatnonzero(chosen)
         visit = np.repeat(visit, 1 + (random.random(visit.size) ** 2 * 4).astype(np.int64))
         moment = 0.15 + 0.35 * random.random(visit.size)
         time = self.visits.start[visit] + (self.visits.span[visit] * moment).astype(np.int64)
-        page = self.site.pages("product", random.random(visit.size))
+        page = self.world.site.pages("product", random.random(visit.size))
         return Part(CODES["product_view"], visit, np.minimum(time, self.period.end - 1), page)
 
     def placed(self, order: Flags) -> Part:
         visit, time = self.at(order, 1.0)
         medians = np.array([persona.basket for persona in self.behaviour.personas.values()])
-        spread = np.exp(0.55 * stream(self.seed, "amounts").standard_normal(self.visits.count)[visit])
+        spread = np.exp(0.55 * self.world.draws("amounts").standard_normal(self.visits.count)[visit])
         cents = np.maximum(medians[self.persona[visit]] * spread * 100, 100).astype(np.int64)
         return Part(CODES["order_placed"], visit, time, cents)
 
@@ -246,7 +222,7 @@ class _Teller:
 
     def follow(self, parent: Part, kind: str, delay: str, chance: str | None = None) -> Part:
         """What comes some time after each of the parents, with a chance; nothing comes after the period."""
-        random = stream(self.seed, f"follow {kind}")
+        random = self.world.draws(f"follow {kind}")
         count = self.visits.count
         waits = self.behaviour.delays[delay]
         wait = (waits.least + waits.mean * random.standard_exponential(count)[parent.visit]) * DAY_MS
@@ -258,13 +234,13 @@ class _Teller:
 
     def chosen(self, part: Part, purpose: str, weights: dict[str, float]) -> Ints:
         """What each visit chose; a ticket is resolved where it was opened."""
-        return pick(stream(self.seed, purpose).random(self.visits.count)[part.visit], weights)
+        return pick(self.world.draws(purpose).random(self.visits.count)[part.visit], weights)
 
     def answers(
         self, parent: Part, kind: str, step: str, weights: list[tuple[float, ...]], lowest: int
     ) -> Part:
         part = self.follow(parent, kind, step, chance=step)
-        uniform = stream(self.seed, f"score {kind}").random(self.visits.count)[part.visit]
+        uniform = self.world.draws(f"score {kind}").random(self.visits.count)[part.visit]
         score = pick_by(self.persona[part.visit], uniform, weights).astype(np.int64) + lowest
         return Part(part.kind, part.visit, part.time, score)
 
@@ -272,7 +248,7 @@ class _Teller:
         """Mailings to subscribers, on mornings after their visits, and what they do with them."""
         since = np.minimum.reduceat(np.where(signup, self.number, self.visits.count), self.first_visit)
         since = since[self.visits.person]
-        random = stream(self.seed, "mails")
+        random = self.world.draws("mails")
         mails = random.poisson(self.behaviour.mails_per_visit, self.visits.count)
         visit = np.repeat(self.number, np.where((self.number >= since) & self.eventful, mails, 0))
         day = self.period.day_numbers(self.visits.start[visit]) + 1 + random.integers(0, 14, visit.size)

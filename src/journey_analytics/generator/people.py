@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from journey_analytics.generator.behaviour import Behaviour, Flags, Floats, Ints, pick, pick_by
-from journey_analytics.generator.draws import stream
 
 COOKIES_PER_PERSON = 4
 _LOST_COOKIES = 2
@@ -47,9 +46,8 @@ class People:
         return self.persona.size
 
 
-def draw_people(seed: int, behaviour: Behaviour, count: int) -> People:
+def draw_people(random: np.random.Generator, behaviour: Behaviour, count: int) -> People:
     """So many people."""
-    random = stream(seed, "people")
     personas = list(behaviour.personas.values())
     persona = pick(random.random(count), [p.share for p in personas])
     activity = np.array([p.activity for p in personas])[persona]

@@ -24,10 +24,12 @@ from journey_analytics.generator.exports import Exports
 from journey_analytics.generator.files import FORMATS, write_files
 from journey_analytics.generator.project_writer import write_project
 from journey_analytics.generator.truth import customers, truth
+from journey_analytics.generator.world import open_shop
 
 TRUTH = "truth.json"
 TRUTH_CUSTOMERS = "truth_customers.parquet"
 MOST_EVENTS = 100_000_000
+"""All events lie in memory together, at about 200 bytes each."""
 _EARLIEST = date(1990, 1, 2)
 _LATEST = date(2200, 1, 1)
 
@@ -108,8 +110,9 @@ def generate(arguments: Arguments, folder: Path, say: Callable[[str, int], None]
     behaviour = shipped_behaviour()
     period = Period(arguments.start, arguments.days, ZoneInfo(behaviour.timezone))
     say("people, visits and events", 0)
-    shop = happen(arguments.seed, behaviour, period, arguments.customers, arguments.events)
-    delivered = deliver(arguments.seed, behaviour.deliveries, period, shop.events)
+    world = open_shop(arguments.seed, behaviour, period, arguments.customers)
+    shop = happen(world, arguments.events)
+    delivered = deliver(world, shop.events)
     found = {"arguments": {**asdict(arguments), "start": arguments.start.isoformat()}}
     found |= truth(shop, delivered)
     folder.mkdir(parents=True, exist_ok=True)

@@ -29,10 +29,10 @@ from journey_analytics.generator.kinds import (
 def truth(shop: Shop, delivered: Delivered) -> dict[str, Any]:
     """Everything planted, as plain values; amounts in euros as text."""
     events = shop.events
-    bots = shop.behaviour.bots
+    bots = shop.world.behaviour.bots
     person = shop.visits.person[events.visit]
-    is_bot = person >= shop.people.count
-    bot = person[is_bot] - shop.people.count
+    is_bot = person >= shop.world.people.count
+    bot = person[is_bot] - shop.world.people.count
     planted = int(bot.max()) + 1 if bot.size else 0
     is_silent = np.arange(planted) % bots.silent_every == bots.silent_every - 1
     # what a run leaves out of journeys: bots that say so, and internal events
@@ -40,9 +40,9 @@ def truth(shop: Shop, delivered: Delivered) -> dict[str, Any]:
     is_touchpoint[is_bot] &= is_silent[bot]
     return {
         "period": {
-            "first_day": shop.period.first.isoformat(),
-            "last_day": shop.period.last.isoformat(),
-            "timezone": shop.period.zone.key,
+            "first_day": shop.world.period.first.isoformat(),
+            "last_day": shop.world.period.last.isoformat(),
+            "timezone": shop.world.period.zone.key,
         },
         "events": events.count,
         "duplicates": int(delivered.copied.size),
@@ -52,8 +52,8 @@ def truth(shop: Shop, delivered: Delivered) -> dict[str, Any]:
             source: _source(delivered, place) for source, place in events.sources.items() if _size(place)
         },
         "customers": {
-            "planted": shop.people.count,
-            "by_persona": _counts(shop.people.persona, list(shop.behaviour.personas)),
+            "planted": shop.world.people.count,
+            "by_persona": _counts(shop.world.people.persona, list(shop.world.behaviour.personas)),
         },
         "identity": _identity(shop, person, is_bot, planted),
         "bots": {
@@ -74,9 +74,9 @@ def customers(shop: Shop) -> pl.DataFrame:
     events = shop.events
     person = shop.visits.person[events.visit]
     count = int(person.max()) + 1
-    personas = [*shop.behaviour.personas, "bot"]
+    personas = [*shop.world.behaviour.personas, "bot"]
     codes = np.full(count, len(personas) - 1)
-    codes[: shop.people.count] = shop.people.persona
+    codes[: shop.world.people.count] = shop.world.people.persona
     is_order = _is(events.kind, "order_placed")
     cents = np.zeros(count, dtype=np.int64)
     has_amount = is_order | _is(events.kind, "order_returned")
@@ -128,7 +128,7 @@ def _identity(shop: Shop, person: Ints, is_bot: Flags, bots: int) -> dict[str, i
 
 def _channels(shop: Shop, is_touchpoint: Flags) -> dict[str, int]:
     """Touchpoints by channel: that of the visit, but mail, tickets and invitations have their own."""
-    events, behaviour = shop.events, shop.behaviour
+    events, behaviour = shop.events, shop.world.behaviour
     names = [*behaviour.channels]
     names += [contact for contact in behaviour.contacts if contact not in names]
     channel = shop.visits.channel[events.visit].astype(np.int64)
@@ -146,7 +146,9 @@ def _stages(shop: Shop, person: Ints, is_touchpoint: Flags) -> dict[str, int]:
     names = [*dict.fromkeys(kind.stage for kind in KINDS if kind.stage), LOYAL_ORDER_STAGE]
     of_kind = np.array([names.index(kind.stage) if kind.stage else 0 for kind in KINDS])
     stage = of_kind[events.kind]
-    stage[_is(events.kind, "page_view") & shop.site.is_help(events.value)] = names.index(HELP_PAGE_STAGE)
+    stage[_is(events.kind, "page_view") & shop.world.site.is_help(events.value)] = names.index(
+        HELP_PAGE_STAGE
+    )
     stage[_is(events.kind, "nps") & (events.value >= PROMOTER_SCORE)] = names.index(PROMOTER_STAGE)
     orders = np.flatnonzero(_is(events.kind, "order_placed"))
     firsts = np.unique(person[orders], return_index=True)[1]  # orders lie in order of time

@@ -20,10 +20,10 @@ from journey_analytics.generator.behaviour import (
     pick,
     pick_by,
 )
-from journey_analytics.generator.calendar import Period, instants
-from journey_analytics.generator.draws import share_out, stream
-from journey_analytics.generator.people import COOKIES_PER_PERSON, People, cookies
+from journey_analytics.generator.calendar import instants
+from journey_analytics.generator.people import COOKIES_PER_PERSON, cookies
 from journey_analytics.generator.site import Site
+from journey_analytics.generator.world import World, share_out
 
 _LONGEST_MS = 28 * 60_000
 """No visit is longer, so that no silence in it is taken for its end."""
@@ -83,11 +83,9 @@ def agents(behaviour: Behaviour) -> list[str]:
     return [*of_devices, *behaviour.bots.agents]
 
 
-def draw_visits(
-    seed: int, behaviour: Behaviour, site: Site, period: Period, people: People, count: int
-) -> Visits:
+def draw_visits(world: World, count: int) -> Visits:
     """So many visits, at least one of each person; a person's first is never in the store."""
-    random = stream(seed, "visits")
+    random, behaviour, people = world.draws("visits"), world.behaviour, world.people
     arrived = np.maximum(people.arrival, 0.0)
     visits_of = 1 + share_out(count - people.count, people.weight * (1 - arrived), random.random())
     person = np.repeat(np.arange(people.count, dtype=np.int32), visits_of)
@@ -106,23 +104,22 @@ def draw_visits(
     minutes = 6.0 * np.exp(0.7 * random.standard_normal(count))
     return Visits(
         person=person,
-        start=instants(period, behaviour.calendar, position),
+        start=instants(world.period, behaviour.calendar, position),
         span=np.minimum(minutes * 60_000, _LONGEST_MS).astype(np.int64),
         channel=channel,
         form=_forms(behaviour, channel, random.random(count)),
         campaign=pick(random.random(count), [1.0] * len(behaviour.campaigns)),
-        landing=_landings(site, random.random(count), random.random(count)),
+        landing=_landings(world.site, random.random(count), random.random(count)),
         device=device,
         agent=_agents(behaviour, device, person),
         cookie=cookies(people, person, on_second, position),
     )
 
 
-def draw_bots(
-    seed: int, behaviour: Behaviour, period: Period, people: int, events: int
-) -> tuple[Visits, Ints]:
+def draw_bots(world: World, events: int) -> tuple[Visits, Ints]:
     """The visits of bots, one a day and bot, and how many pages each looks at: so many events in all."""
-    random = stream(seed, "bots")
+    random, behaviour, period = world.draws("bots"), world.behaviour, world.period
+    people = world.people.count
     tables = behaviour.bots
     bots = min(events, tables.fewest + people // tables.people_per_bot)
     # the busiest bot makes most of the noise

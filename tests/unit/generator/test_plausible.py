@@ -13,6 +13,7 @@ from journey_analytics.generator.calendar import Period
 from journey_analytics.generator.events import Shop, happen
 from journey_analytics.generator.kinds import CODES, KINDS
 from journey_analytics.generator.visits import in_store
+from journey_analytics.generator.world import open_shop
 
 FIRST = date(2025, 9, 15)
 BLACK_FRIDAY = date(2025, 11, 28)
@@ -26,7 +27,8 @@ def behaviour() -> Behaviour:
 
 @pytest.fixture(scope="module")
 def shop(behaviour: Behaviour) -> Shop:
-    return happen(1, behaviour, Period(FIRST, 112, ZoneInfo(behaviour.timezone)), PEOPLE, 400_000)
+    period = Period(FIRST, 112, ZoneInfo(behaviour.timezone))
+    return happen(open_shop(1, behaviour, period, PEOPLE), 400_000)
 
 
 def people_of(shop: Shop, kind: str) -> np.ndarray:
@@ -35,8 +37,8 @@ def people_of(shop: Shop, kind: str) -> np.ndarray:
 
 
 def visits_by_day(shop: Shop) -> dict[date, int]:
-    counts = np.bincount(shop.period.day_numbers(shop.visits.start[shop.visits.person < PEOPLE]))
-    return {shop.period.day(number): int(count) for number, count in enumerate(counts)}
+    counts = np.bincount(shop.world.period.day_numbers(shop.visits.start[shop.visits.person < PEOPLE]))
+    return {shop.world.period.day(number): int(count) for number, count in enumerate(counts)}
 
 
 def test_all_kinds_happen_and_each_stage_is_reached_by_fewer_than_the_one_before(shop: Shop) -> None:
@@ -97,14 +99,14 @@ def test_black_friday_is_the_busiest_day_and_christmas_a_quiet_one(shop: Shop) -
 
 
 def test_nights_are_quiet_on_the_shops_own_clocks(shop: Shop) -> None:
-    local = shop.period.to_local(shop.visits.start[shop.visits.person < PEOPLE])
+    local = shop.world.period.to_local(shop.visits.start[shop.visits.person < PEOPLE])
     hours = np.bincount(local // 3_600_000 % 24, minlength=24)
     assert hours[2:5].sum() * 10 < hours[18:21].sum()
 
 
 def test_personas_differ_in_what_they_do(behaviour: Behaviour, shop: Shop) -> None:
     names = list(behaviour.personas)
-    persona = shop.people.persona
+    persona = shop.world.people.persona
     sizes = np.bincount(persona)
     buyers = np.bincount(persona[np.unique(people_of(shop, "order_placed"))], minlength=len(names)) / sizes
     assert buyers[names.index("regular")] > 2 * buyers[names.index("window_shopper")]
