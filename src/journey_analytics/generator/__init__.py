@@ -3,7 +3,7 @@
 Belongs here: how made-up customers behave, and what a shop's systems would export of it.
 Does not belong here: reading files or computing marts; nothing of this room is used by a run.
 
-    behaviour.py        the tables of rates by persona, channel and device (behaviour.yaml), and what they give
+    behaviour.py        tables of rates by persona, channel and device (behaviour.yaml), and what they give
     calendar.py         days, hours and seasons: where in the period a visit falls
     site.py             its pages
     people.py           who they are: persona, devices, cookies, how often they come
