@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -88,6 +89,20 @@ def test_every_format_gives_the_same_marts(tmp_path: Path) -> None:
         found[file_format] = mart_hashes(snapshot)
         assert count_by(snapshot, "channel") == some(truth["channels"])
     assert found["csv"] == found["parquet"] == found["jsonl"]
+
+
+def test_days_delivered_one_after_the_other_give_the_marts_of_all_at_once(tmp_path: Path) -> None:
+    truth = make_up(tmp_path / "shop", events=3_000, days=3)
+    assert truth["late"] > 0
+    at_once = mart_hashes(run_project(tmp_path / "shop"))
+    shutil.rmtree(tmp_path / "shop" / "store")
+    last_day = list((tmp_path / "shop" / "landing").rglob("2025-03-30.*"))
+    for path in last_day:
+        path.rename(tmp_path / f"{path.parent.name}-{path.name}")
+    before = mart_hashes(run_project(tmp_path / "shop"))
+    for path in last_day:
+        (tmp_path / f"{path.parent.name}-{path.name}").rename(path)
+    assert mart_hashes(run_project(tmp_path / "shop")) == at_once != before
 
 
 def test_one_event_of_one_customer_runs(tmp_path: Path) -> None:

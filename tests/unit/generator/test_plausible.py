@@ -77,6 +77,18 @@ def test_one_customer_in_three_to_ten_orders_again(shop: Shop) -> None:
     assert 0.1 < again < 0.34
 
 
+def test_who_has_ordered_is_likelier_to_order_at_a_checkout(shop: Shop) -> None:
+    def visits_with(kind: str) -> np.ndarray:
+        return np.unique(shop.events.visit[shop.events.kind == CODES[kind]])
+
+    ordered, checkouts = visits_with("order_placed"), visits_with("checkout_started")
+    first = np.full(PEOPLE, shop.visits.count)
+    np.minimum.at(first, shop.visits.person[ordered], ordered)
+    is_after = checkouts > first[shop.visits.person[checkouts]]
+    has_ordered = np.isin(checkouts, ordered)
+    assert has_ordered[is_after].mean() > 1.1 * has_ordered[~is_after].mean()
+
+
 def test_weekdays_are_as_busy_as_the_calendar_says(behaviour: Behaviour, shop: Shop) -> None:
     plain = {
         day: count

@@ -133,16 +133,22 @@ def test_ids_switch_as_planted(tmp_path: Path) -> None:
         "select count(*) from (select visitor from landed group by visitor "
         "having count(distinct substr(user_id, 2)) > 1)",
     )
-    switched = rows(
-        tmp_path,
-        "web",
-        "select count(*) from (select session from landed group by session "
-        "having count(user_id) between 1 and count(*) - 1)",
-    )
+    # a session in which somebody logs in is anonymous before, and known from then on
+    logged_in = """
+        select
+            count(*) filter (landed.ts < logins.ts and landed.user_id is null),
+            count(*) filter (landed.ts >= logins.ts and landed.user_id is null)
+        from landed
+        inner join (
+            select session, min(ts) as ts from landed where event = 'login' group by session
+        ) as logins on landed.session = logins.session
+    """
+    ((anonymous_before, anonymous_after),) = rows(tmp_path, "web", logged_in)
     assert truth["identity"]["aliases"] > 0
     assert shared == [(truth["identity"]["shared_cookies"],)]
     assert shared[0][0] > 0
-    assert switched[0][0] > 0
+    assert anonymous_before > 0
+    assert anonymous_after == 0
 
 
 def test_bots_are_busy_and_one_in_four_is_silent(tmp_path: Path) -> None:
