@@ -57,8 +57,3 @@ HELP_PAGE_STAGE = "usage"
 PROMOTER_STAGE = "advocacy"
 PROMOTER_SCORE = 9
 """The stage of an nps answer from this score on."""
-
-
-def codes_of(source: str) -> list[int]:
-    """The codes of the kinds a system records; they follow each other."""
-    return [code for code, kind in enumerate(KINDS) if kind.source == source]
