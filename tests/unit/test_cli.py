@@ -205,6 +205,7 @@ def test_every_command_has_help_with_an_example() -> None:
         ["run"],
         ["demo"],
         ["init"],
+        ["generate"],
         ["query"],
         ["sources", "check"],
         ["channels", "explain"],
@@ -215,7 +216,7 @@ def test_every_command_has_help_with_an_example() -> None:
         assert "Examples:" in text, words
         assert f"journey {' '.join(words)}" in text, words
     names = {name for name in app if not name.startswith("-")}
-    assert names == {"run", "demo", "init", "query", "sources", "channels", "marts"}, (
+    assert names == {"run", "demo", "init", "generate", "query", "sources", "channels", "marts"}, (
         "a new command needs a line above"
     )
 
