@@ -43,6 +43,7 @@ def _sound() -> dict[str, list[Row]]:
         "mart_stage_funnel": cells,
         "mart_stage_dropoff": [{**cell, **rate} for cell in cells],
         "mart_journeys": journeys,
+        "mart_journey_stages": [{"journey_id": name, "customer_id": name} for name in "ab"],
         "mart_touchpoints": [
             {"event_id": name, "journey_id": name, "customer_id": name, "revenue": "5.00"} for name in "ab"
         ],
