@@ -1,1 +1,1 @@
-"""Benchmarks: ratios measured in one run, never asserted as times."""
+"""Benchmarks: what a part of the product costs, as ratios to a yardstick measured in the same run."""

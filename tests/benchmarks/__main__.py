@@ -1,130 +1,41 @@
-"""`python -m tests.benchmarks`: where a run's time goes, beside what DuckDB alone needs for the same rows.
+"""`python -m tests.benchmarks [NAME ...]`: the benchmarks named, all without a name.
 
-Made-up web events (skewed customers, four kinds of event, ten channels) are written as CSV and as Parquet.
-Every figure is a ratio to one yardstick measured in the same process: DuckDB sorting the same rows by
-customer and time into Parquet.
+A benchmark is a module beside this one with a function that measures and prints, and a line below. It prints
+ratios to a yardstick measured in the same run: seconds differ from machine to machine and from hour to hour.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
-import tempfile
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from time import perf_counter
 
-import duckdb
 from rich.console import Console
-from rich.table import Table
 
-from journey_analytics.project import read_project
-from journey_analytics.run import STEPS, start
+from tests.benchmarks import load, steps
 
-_ROWS = """
-    select
-        cast(i as varchar) as id,
-        strftime(timestamp '2026-01-01' + to_seconds(i * 7), '%Y-%m-%d %H:%M:%S') as ts,
-        ['page_view', 'page_view', 'page_view', 'add_to_cart', 'begin_checkout', 'order']
-            [1 + i % 6] as name,
-        'c' || cast(floor(power(random(), 2) * {customers}) as bigint) as customer,
-        [
-            'email', 'ads', 'direct', 'organic_search', 'paid_search', 'referral', 'social', 'sms', 'app',
-            'store'
-        ][1 + (i * 13) % 10] as channel,
-        case when i % 6 = 5 then cast(10 + i % 90 as varchar) end as amount
-    from range({rows}) as events (i)
-"""
-_JOURNEY = """
-project: bench
-timezone: Europe/Berlin
-conversion: {stage: purchase, window: 30d}
-sources: [sources/web.yaml]
-threads: 2
-"""
-_MAPPING = """
-source: web
-format: KIND
-files: events.KIND
-columns:
-  event_id: id
-  occurred_at: ts
-  event_name: name
-  customer_ref: customer
-  channel: channel
-  revenue: amount
-"""
-_STAGES = """
-rules:
-  - {rule: view, stage: interest, when: {event_name: page_view}}
-  - {rule: cart, stage: consideration, when: {event_name: [add_to_cart, begin_checkout]}}
-  - {rule: repeat_order, stage: loyalty, when: {event_name: order}, after: {stage: purchase, within: 365d}}
-  - {rule: order, stage: purchase, when: {event_name: order}}
-"""
+BENCHMARKS = {
+    "steps": steps.run,
+    "load": load.run,
+}
+"""Name to function: it is given how many rows to make up and where to print."""
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Seconds of each step of one run, and of what DuckDB alone needs."""
-
-    kind: str
-    steps: dict[str, float]
-    yardstick: float
-
-
-def main() -> int:
-    """Generate, run, compare, print."""
+def main() -> None:
+    """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="*", help=f"any of {', '.join(BENCHMARKS)}; all without one")
     parser.add_argument("--rows", type=int, default=1_000_000)
-    rows = parser.parse_args().rows
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    with tempfile.TemporaryDirectory() as folder:
-        measured = [measure(Path(folder), kind, rows) for kind in ("csv", "parquet")]
-    table = Table("step", *(f"{m.kind}: seconds" for m in measured), *(f"{m.kind}: ratio" for m in measured))
-    for step in (*measured[0].steps, "all"):
-        seconds = [m.steps[step] if step != "all" else sum(m.steps.values()) for m in measured]
-        ratios = [second / m.yardstick for second, m in zip(seconds, measured, strict=True)]
-        table.add_row(step, *(f"{s:.2f}" for s in seconds), *(f"{r:.2f}" for r in ratios))
-    console.print(
-        f"{rows:,} events; ratio 1 = DuckDB sorting the same file by customer and time into Parquet"
-    )
-    console.print("yardstick: " + ", ".join(f"{m.kind} {m.yardstick:.2f} s" for m in measured))
-    console.print(table)
-    for m in measured:
-        staged = m.steps["load"] + m.steps["identity"]
-        console.print(f"{m.kind}: {rows / staged:,.0f} rows/s from the file into stg_touchpoints")
-    console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
-    return 0
-
-
-def measure(folder: Path, kind: str, rows: int) -> Measured:
-    """Run a project over generated events of one format, and the yardstick over the same file."""
-    project = folder / kind
-    (project / "sources").mkdir(parents=True)
-    events = project / f"events.{kind}"
-    with duckdb.connect(config={"threads": 2}) as engine:
-        engine.execute("select setseed(0.5)")
-        select = _ROWS.format(rows=rows, customers=max(rows // 20, 1))
-        engine.execute(f"copy ({select}) to '{events}' {'(header)' if kind == 'csv' else ''}")
-    (project / "journey.yaml").write_text(_JOURNEY, encoding="utf-8")
-    (project / "sources" / "web.yaml").write_text(_MAPPING.replace("KIND", kind), encoding="utf-8")
-    (project / "stages.yaml").write_text(_STAGES, encoding="utf-8")
-    steps = {}
-    with start(read_project(project), now=datetime(2027, 1, 1, tzinfo=UTC)) as run:
-        for step in STEPS:
-            begun = perf_counter()
-            step.work(run)
-            steps[step.name] = perf_counter() - begun
-    with duckdb.connect(config={"threads": 2}) as engine:
-        begun = perf_counter()
-        engine.execute(
-            f"copy (select * from '{events}' order by customer, ts) to '{project / 'sorted.parquet'}'"
+    asked = parser.parse_args()
+    unknown = set(asked.name) - BENCHMARKS.keys()
+    if unknown:
+        parser.error(
+            f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}"
         )
-        yardstick = perf_counter() - begun
-    return Measured(kind, steps, yardstick)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    for name in asked.name or BENCHMARKS:
+        console.rule(name)
+        BENCHMARKS[name](asked.rows, console)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
