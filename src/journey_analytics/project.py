@@ -158,11 +158,6 @@ class Project:
         return self.folder / "reports"
 
     @property
-    def work_database(self) -> Path:
-        """The working database: disposable, made anew by every run."""
-        return self.folder / "work.duckdb"
-
-    @property
     def spill_folder(self) -> Path:
         """Where the engine puts what does not fit in memory."""
         return self.folder / "work.spill"

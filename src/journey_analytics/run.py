@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
-from pathlib import Path
 
 import polars as pl
 
@@ -112,10 +112,11 @@ def start(project: Project, *, now: datetime, as_of: date | None = None) -> Iter
             for batch in batches(source, find_files(project.folder, source))
         ]
         run_id = _run_id(project, store, found, as_of)
-        _remove_database(project.work_database)
+        # what a run that was killed could not take away
+        shutil.rmtree(project.spill_folder, ignore_errors=True)
         settings = project.settings
         limits = Limits(settings.memory_limit, settings.threads)
-        with DuckDBEngine(project.work_database, project.spill_folder, limits) as engine:
+        with DuckDBEngine(project.spill_folder, limits) as engine:
             yield Run(project, engine, run_id, store, found, to_us(now), as_of)
 
 
@@ -321,8 +322,3 @@ def _models_sha256() -> str:
         if path.suffix in (".sql", ".yml"):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-def _remove_database(path: Path) -> None:
-    for file in (path, path.with_name(path.name + ".wal")):
-        file.unlink(missing_ok=True)

@@ -31,7 +31,7 @@ from tests.lint.portable_sql import lint
 
 AUDIT = "mart_identity_audit"
 MODELS = (
-    "stg_events", EDGES, "int_aliased_ids", "int_anonymous_links", "int_anonymous_events",
+    "stg_copies", "stg_events", EDGES, "int_aliased_ids", "int_anonymous_links", "int_anonymous_events",
     "stg_touchpoints", AUDIT,
 )  # fmt: skip
 AS_OF_US = 1_000_000

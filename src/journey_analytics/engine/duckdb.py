@@ -1,4 +1,8 @@
-"""The default engine: one DuckDB working database, disposable, opened by one run at a time."""
+"""The default engine: one DuckDB working database, disposable, that lives as long as a run.
+
+It is kept in memory and spills to disk when that is full. In a file its tables would be compressed as they
+are written, which takes four times as long as making them, and no other process could read them anyway.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from typing import Any, Self
 import duckdb
 import polars as pl
 
-from journey_analytics.engine.models import Model
+from journey_analytics.engine.models import VIEWS, Model
 from journey_analytics.errors import ModelError, Problem
 
 # Spark's names on DuckDB, so that the models read the same there; see sql/README.md.
@@ -41,14 +45,12 @@ class DuckDBEngine:
     """A connection to the working database with the models' macros in place.
 
     Args:
-        database: the file, created when missing; None for memory.
-        spill_folder: where sorts and joins go when memory is full.
+        spill_folder: where tables, sorts and joins go when memory is full.
         limits: memory and threads.
     """
 
     def __init__(
         self,
-        database: Path | None = None,
         spill_folder: Path | None = None,
         limits: Limits | None = None,
     ) -> None:
@@ -60,8 +62,10 @@ class DuckDBEngine:
         }
         if spill_folder is not None:
             config["temp_directory"] = str(spill_folder)
-        self.connection = duckdb.connect(str(database) if database else ":memory:", config=config)
+        self.connection = duckdb.connect(":memory:", config=config)
         self.connection.execute("set TimeZone = 'UTC'")
+        # in a process without a main file it would be drawn on stdout, among the results
+        self.connection.execute("set enable_progress_bar_print = false")
         for macro in _MACROS:
             self.connection.execute(macro)
 
@@ -72,7 +76,7 @@ class DuckDBEngine:
         self.close()
 
     def close(self) -> None:
-        """Close the database; the file can then be opened by others."""
+        """Close the database; its tables are gone."""
         self.connection.close()
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None) -> None:
@@ -116,16 +120,34 @@ class DuckDBEngine:
         try:
             self.execute(f'create or replace table "{table}" as\n{sql}', parameters)
         except duckdb.Error as cause:
-            raise ModelError(
-                Problem(
-                    f"the model {table} failed: {cause}",
-                    f"table {table}, parameters {dict(parameters or {})}, SQL:\n{sql}",
-                    "this is a fault of the product or of the machine (memory, disk), not of your files",
-                )
-            ) from cause
+            raise _failed(table, sql, parameters, cause) from cause
         return self.count(table)
 
+    def create_view(self, table: str, sql: str) -> None:
+        """Make `table` a view of a SELECT.
+
+        Raises:
+            ModelError: the engine refused; with the table, the engine's words and the SQL.
+        """
+        try:
+            self.execute(f'create or replace view "{table}" as\n{sql}')
+        except duckdb.Error as cause:
+            raise _failed(table, sql, None, cause) from cause
+
     def run_model(self, model: Model, parameters: Mapping[str, Any]) -> int:
-        """Make the model's table with the parameters it names and return its row count."""
+        """Make the model's table with the parameters it names and return its rows; none for a view."""
         used = {name: parameters[name] for name in model.parameters}
+        if model.name in VIEWS:
+            self.create_view(model.name, model.bound(used))
+            return 0
         return self.create_table(model.name, model.text, used)
+
+
+def _failed(table: str, sql: str, parameters: Mapping[str, Any] | None, cause: duckdb.Error) -> ModelError:
+    return ModelError(
+        Problem(
+            f"the model {table} failed: {cause}",
+            f"table {table}, parameters {dict(parameters or {})}, SQL:\n{sql}",
+            "this is a fault of the product or of the machine (memory, disk), not of your files",
+        )
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
@@ -15,6 +16,9 @@ from sqlglot import exp
 _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
 _COMMENT = re.compile(r"--[^\n]*")
 LAYERS = ("staging", "intermediate", "marts")
+
+VIEWS = frozenset({"stg_events"})
+"""Models not worth a table of their own: one reader takes all their columns, the others a few."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,10 @@ class Model:
     def parameters(self) -> frozenset[str]:
         """The names written `$name` in the SQL itself, comments left out."""
         return frozenset(_PARAMETER.findall(_COMMENT.sub("", self.text)))
+
+    def bound(self, parameters: Mapping[str, int]) -> str:
+        """The text with the values of its parameters in it, for a view, which cannot keep parameters."""
+        return _PARAMETER.sub(lambda found: str(parameters[found[1]]), _COMMENT.sub("", self.text))
 
     @property
     def reads(self) -> frozenset[str]:

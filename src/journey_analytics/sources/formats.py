@@ -101,6 +101,26 @@ def create_rows(
     return rejects
 
 
+def rows_in_place(
+    engine: DuckDBEngine, mapping: SourceMapping, files: list[InputFile], scratch: Path
+) -> str | None:
+    """SQL of the rows of one file that can be read again and again where it lies; None where it cannot.
+
+    They are the rows `create_rows` makes a table of, without the copy.
+    """
+    if mapping.format not in ("parquet", "xes") or len(files) != 1:
+        return None
+    ((path, name),) = _unpacked(files, mapping, scratch)
+    there = _parquet_columns(engine, path)
+    if "file_row_number" in there:
+        return None
+    columns = ", ".join(["*", *_empty_columns(mapping, there)])
+    return (
+        f"(select {columns}, {_NO_FAULT}, {quoted(name)} as {FILE_COLUMN}, "
+        f"file_row_number + 1 as {ROW_COLUMN} from read_parquet({quoted(str(path))}))"
+    )
+
+
 def rejects_sql(rejects: Rejects) -> str:
     """A SELECT of what a scan could not split: file, row, column_name, value, reason; one row a record."""
     reasons = " ".join(f"when '{kind}' then '{reason}'" for kind, reason in _REASONS.items())
@@ -118,8 +138,7 @@ def rejects_sql(rejects: Rejects) -> str:
 def _select(engine: DuckDBEngine, mapping: SourceMapping, path: Path, rejects: str) -> str:
     file = quoted(str(path))
     if mapping.format in ("parquet", "xes"):
-        there = {row["column_name"] for row in engine.rows(f"describe select * from read_parquet({file})")}
-        columns = ", ".join(["*", *_empty_columns(mapping, there)])
+        columns = ", ".join(["*", *_empty_columns(mapping, _parquet_columns(engine, path))])
         return f"select {columns}, {_NO_FAULT} from read_parquet({file})"
     if mapping.format == "csv":
         names = csv_header(path, mapping) if mapping.has_header else list(mapping.fields)
@@ -144,6 +163,11 @@ def _select(engine: DuckDBEngine, mapping: SourceMapping, path: Path, rejects: s
         f"select line, regexp_extract(line, {quoted(_LOG_LINE)}, [{fields}]) as parsed "
         f"from {lines} where line is not null)"
     )
+
+
+def _parquet_columns(engine: DuckDBEngine, path: Path) -> set[str]:
+    described = engine.rows(f"describe select * from read_parquet({quoted(str(path))})")
+    return {str(row["column_name"]) for row in described}
 
 
 def _declared(mapping: SourceMapping) -> dict[str, str]:

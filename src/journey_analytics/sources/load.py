@@ -1,7 +1,8 @@
 """Loads what came in: new files become typed events in the store, once; then `events` shows all in force.
 
 Belongs here: what is new, one load after the other, and the counts that must add up.
-Does not belong here: rows (formats.py), values (values.py), the store's layout (store.py).
+Does not belong here: rows (formats.py), values (values.py), what is kept of them (keep.py), the store's
+layout (store.py).
 
 Tables made in the working database:
 
@@ -13,10 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import duckdb
 import sqlglot
@@ -24,9 +23,7 @@ from sqlglot import exp
 
 from journey_analytics.disk import sha256_of
 from journey_analytics.engine.duckdb import DuckDBEngine
-from journey_analytics.engine.sql_text import quoted
-from journey_analytics.errors import ConfigError, Problem, SourceError
-from journey_analytics.local_days import to_moment, utc_offsets
+from journey_analytics.local_days import to_moment
 from journey_analytics.sources.files import InputFile
 from journey_analytics.sources.formats import (
     ADDED_COLUMNS,
@@ -35,15 +32,17 @@ from journey_analytics.sources.formats import (
     Rejects,
     create_rows,
     rejects_sql,
+    rows_in_place,
 )
+from journey_analytics.sources.keep import TYPED, RawRows, broken, keep, make_temp
 from journey_analytics.sources.mapping import Source
 from journey_analytics.sources.store import Load, LoadedFile, Store
+from journey_analytics.sources.traffic import traffic_of
 from journey_analytics.sources.values import (
     EVENT_TYPES,
-    QUARANTINE_TYPES,
     column_names,
     expression_types,
-    first_line,
+    mapped_columns,
     typed_sql,
 )
 
@@ -52,7 +51,7 @@ QUARANTINE = "quarantine_touchpoints"
 
 _DAY_US = 86_400_000_000
 _GROWING = ("csv", "jsonl", "access_log")
-_RAW, _TYPED = "raw_rows", "typed_rows"
+_RAW, _TRAFFIC = "raw_rows", "traffic_rows"
 Inputs = dict[str, list[InputFile]]
 
 
@@ -132,18 +131,34 @@ def load_new(
     if store.find(batch.batch_id) is not None:
         return None
     source = batch.source
-    rejects = _create_raw(engine, batch, scratch)
-    _number_rows(engine, rejects)
+    raw = _read_raw(engine, batch, scratch)
+    _number_rows(engine, raw)
     rows_before = _rows_already_loaded(store, batch)
     if rows_before:
-        engine.execute(f"delete from {_RAW} where {ROW_COLUMN} <= {rows_before}")
-    types = expression_types(engine, source, _RAW)
-    names = column_names(engine, _RAW)
-    select = typed_sql(source, _RAW, names, types, received_us + _DAY_US)
-    _run(engine, source, f"create or replace temp table {_TYPED} as {select}", key="columns")
-    load = _keep(engine, store, batch, rejects, received_us=received_us, rows_before=rows_before)
-    engine.execute(f"drop table {_TYPED}")
-    engine.execute(f"drop table {_RAW}")
+        engine.execute(f"delete from {raw.rows} where {ROW_COLUMN} <= {rows_before}")
+    types = expression_types(engine, source, raw.rows)
+    names = column_names(engine, raw.rows)
+    traffic = traffic_of(source)
+    if traffic.inputs:
+        make_temp(engine, source, f"table {_TRAFFIC}", traffic.table_sql(raw.rows), key="columns")
+    typed = typed_sql(source, raw.rows, names, types, traffic_table=_TRAFFIC, latest_us=received_us + _DAY_US)
+    make_temp(engine, source, f"view {TYPED}", typed, key="columns")
+    load = Load(
+        batch_id=batch.batch_id,
+        source=source.name,
+        sequence=max((load.sequence for load in store.of(source.name)), default=0) + 1,
+        mapping_sha256=batch.mapping_sha256,
+        received_us=received_us,
+        received_date=to_moment(received_us).date(),
+        files=batch.files,
+        columns=mapped_columns(source),
+        rows_before=rows_before,
+    )
+    load = keep(engine, store, source, load, raw)
+    engine.execute(f"drop view {TYPED}")
+    engine.execute(f"drop table if exists {_TRAFFIC}")
+    if raw.rows == _RAW:
+        engine.execute(f"drop table {_RAW}")
     shutil.rmtree(scratch, ignore_errors=True)
     store.add(load)
     return load
@@ -174,19 +189,22 @@ def show_events(
     ]
 
 
-def _create_raw(engine: DuckDBEngine, batch: Batch, scratch: Path) -> list[Rejects]:
-    """Make the table of the rows as delivered; what was no row is left in the rejects."""
+def _read_raw(engine: DuckDBEngine, batch: Batch, scratch: Path) -> RawRows:
+    """The rows as delivered: where they lie already, or in a table of their own."""
     source, mapping = batch.source, batch.source.mapping
     rejects: list[Rejects] = []
     tables: dict[str, str] = {}
     for name, files in batch.inputs.items():
         tables[name] = _RAW if mapping.query is None else f"input_{name}"
         try:
+            in_place = None if mapping.query else rows_in_place(engine, mapping, files, scratch)
+            if in_place is not None:
+                return RawRows(in_place)
             rejects += create_rows(engine, mapping, files, tables[name], scratch)
         except duckdb.Error as cause:
-            raise _broken(source, cause, "files") from cause
+            raise broken(source, cause, "files") from cause
     if mapping.query is None:
-        return rejects
+        return RawRows(_RAW, tuple(rejects))
     tree = sqlglot.parse_one(mapping.query, read="duckdb")
     own = {cte.alias for cte in tree.find_all(exp.CTE)}
     for table in list(tree.find_all(exp.Table)):
@@ -197,10 +215,10 @@ def _create_raw(engine: DuckDBEngine, batch: Batch, scratch: Path) -> list[Rejec
         f"cast(null as {'bigint' if c == ROW_COLUMN else 'varchar'}) as {c}" for c in ADDED_COLUMNS
     )
     select = f"select *, {added} from ({tree.sql('duckdb')})"
-    _run(engine, source, f"create or replace temp table {_RAW} as {select}", key="query")
+    make_temp(engine, source, f"table {_RAW}", select, key="query")
     for table_name in tables.values():
         engine.execute(f"drop table {table_name}")
-    return rejects
+    return RawRows(_RAW, tuple(rejects))
 
 
 def _rows_already_loaded(store: Store, batch: Batch) -> int:
@@ -235,78 +253,10 @@ def _has_grown(item: InputFile, known: LoadedFile) -> bool:
         return file.read(1) == b"\n"
 
 
-def _keep(
-    engine: DuckDBEngine,
-    store: Store,
-    batch: Batch,
-    rejects: list[Rejects],
-    *,
-    received_us: int,
-    rows_before: int,
-) -> Load:
-    """Write the typed rows to the store, the good ones as events and the others as quarantine."""
-    mapping, source = batch.source.mapping, batch.source.name
-    load = Load(
-        batch_id=batch.batch_id,
-        source=source,
-        sequence=max((load.sequence for load in store.of(source)), default=0) + 1,
-        mapping_sha256=batch.mapping_sha256,
-        received_us=received_us,
-        received_date=to_moment(received_us).date(),
-        files=batch.files,
-        rows_before=rows_before,
-    )
-    known = {"source": quoted(source), "received_us": str(received_us), "batch_id": quoted(load.batch_id)}
-    columns = ", ".join(f"cast({known.get(c, c)} as {kind}) as {c}" for c, kind in EVENT_TYPES.items())
-    # only a source whose days are replaced needs to know them
-    day = "cast(null as date)"
-    if mapping.mode == "replace_day":
-        day = f"cast(timezone('{mapping.timezone}', make_timestamptz(occurred_us)) as date)"
-    good = f"select {columns}, {day} as local_day from {_TYPED} where reason is null"
-    _copy(engine, good, store.events_path(load))
-    _copy(engine, _quarantine_sql(load, rejects), store.quarantine_path(load))
-    events = f"read_parquet({quoted(str(store.events_path(load)))}, hive_partitioning = false)"
-    aside = f"read_parquet({quoted(str(store.quarantine_path(load)))})"
-    counted = int(engine.rows(f"select count(*) as n from {events}")[0]["n"])
-    quarantined = int(engine.rows(f"select count(*) as n from {aside}")[0]["n"])
-    days = engine.rows(
-        f"select distinct local_day as day from {events} where local_day is not null order by day"
-    )
-    ambiguous, shifted = _clock_changes(engine, ZoneInfo(mapping.timezone))
-    return replace(
-        load,
-        rows=counted + quarantined,
-        events=counted,
-        quarantined=quarantined,
-        times_ambiguous=ambiguous,
-        times_shifted=shifted,
-        days=tuple(row["day"] for row in days),
-    )
-
-
-def _clock_changes(engine: DuckDBEngine, zone: ZoneInfo) -> tuple[int, int]:
-    """How many local times stand twice on the source's clocks (taken as the later), and how many never."""
-    span = engine.rows(
-        f"select min(local_us) as first, max(local_us) as last from {_TYPED} where reason is null"
-    )[0]
-    if span["first"] is None:
-        return 0, 0
-    offsets = utc_offsets(zone, span["first"], span["last"]).rows()
-    counts = {True: 0, False: 0}
-    for (_, change_us, before), (_, _, after) in pairwise(offsets):
-        low, high = sorted((change_us + before, change_us + after))
-        found = engine.rows(
-            f"select count(*) as n from {_TYPED} where reason is null "
-            f"and local_us >= {low} and local_us < {high}"
-        )
-        counts[after < before] += int(found[0]["n"])
-    return counts[True], counts[False]
-
-
-def _number_rows(engine: DuckDBEngine, rejects: list[Rejects]) -> None:
+def _number_rows(engine: DuckDBEngine, raw: RawRows) -> None:
     """Count the records a scan could not split into the row numbers of those behind them."""
     unsplit = "\nunion all\n".join(
-        f"select {FILE_COLUMN}, {ROW_COLUMN} from ({rejects_sql(r)})" for r in rejects
+        f"select {FILE_COLUMN}, {ROW_COLUMN} from ({rejects_sql(r)})" for r in raw.rejects
     )
     if not unsplit or not engine.rows(f"select 1 from ({unsplit}) limit 1"):
         return
@@ -319,51 +269,4 @@ def _number_rows(engine: DuckDBEngine, rejects: list[Rejects]) -> None:
         f"select {_RAW}.* replace ({_RAW}.{ROW_COLUMN} + coalesce(skipped.number, 0) as {ROW_COLUMN}) "
         f"from {_RAW} asof left join skipped on {_RAW}.{FILE_COLUMN} = skipped.{FILE_COLUMN} "
         f"and {_RAW}.{ROW_COLUMN} > skipped.rows_before"
-    )
-
-
-def _quarantine_sql(load: Load, rejects: list[Rejects]) -> str:
-    """Every bad row of the load: those no row could be made of, and those that could not be typed."""
-    parts = [
-        f"select * from ({rejects_sql(reject)}) where {ROW_COLUMN} > {load.rows_before}" for reject in rejects
-    ]
-    parts.append(
-        f"select {FILE_COLUMN}, {ROW_COLUMN}, column_name, left(value, 1000) as value, reason "
-        f"from {_TYPED} where reason is not null"
-    )
-    known = {
-        "source": quoted(load.source),
-        "file": FILE_COLUMN,
-        "row_number": ROW_COLUMN,
-        "received_us": str(load.received_us),
-        "batch_id": quoted(load.batch_id),
-    }
-    columns = ", ".join(f"cast({known.get(c, c)} as {kind}) as {c}" for c, kind in QUARANTINE_TYPES.items())
-    united = "\nunion all\n".join(parts)
-    return f"select {columns} from ({united}) order by file, row_number, reason"
-
-
-def _copy(engine: DuckDBEngine, select: str, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    engine.execute(f"copy ({select}) to {quoted(str(path))} (format parquet, compression zstd)")
-
-
-def _run(engine: DuckDBEngine, source: Source, sql: str, key: str) -> None:
-    """Run a statement over the rows; what breaks is the mapping's fault or the data's."""
-    try:
-        engine.execute(sql)
-    except duckdb.Error as cause:
-        raise _broken(source, cause, key) from cause
-
-
-def _broken(source: Source, cause: duckdb.Error, key: str) -> ConfigError | SourceError:
-    if isinstance(cause, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
-        what = f"the SQL of source {source.name!r} does not fit its files: {first_line(cause)}"
-        return ConfigError(source.problem(what, (key,), "correct the names in the mapping"))
-    return SourceError(
-        Problem(
-            f"source {source.name!r} breaks off while it is read: {first_line(cause)}",
-            str(source.file.place((key,), value=True)),
-            "get the file again, or use try_cast where a value may not fit; the marts were not touched",
-        )
     )

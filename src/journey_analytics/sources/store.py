@@ -23,6 +23,7 @@ from journey_analytics.disk import sync
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import Problem, SourceError
 from journey_analytics.sources.mapping import Source
+from journey_analytics.sources.values import EVENT_TYPES
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Load:
         batch_id: made from the content of the files and of the mapping.
         sequence: place among the source's loads, from 1.
         rows_before: rows of the file that earlier loads of the growing file hold already.
+        columns: the event columns its file of events holds; the others are empty, or the same in every row.
         days: the source's local days its events fell on, for `mode: replace_day`.
     """
 
@@ -53,6 +55,7 @@ class Load:
     received_us: int
     received_date: date
     files: tuple[LoadedFile, ...]
+    columns: tuple[str, ...] = tuple(EVENT_TYPES)
     rows_before: int = 0
     rows: int = 0
     events: int = 0
@@ -130,13 +133,16 @@ class Store:
         ]
         return kept[-1:] if source.mapping.is_loaded_whole else kept
 
+    def stored_events(self, load: Load) -> str:
+        """SQL of the load's file of events as a table."""
+        return f"read_parquet({quoted(str(self.events_path(load)))}, hive_partitioning = false)"
+
     def events_sql(self, in_force: Sequence[tuple[Source, list[Load]]]) -> str:
         """A SELECT of every event in force; days that a later load holds are taken from that one."""
         parts = []
         for source, loads in in_force:
             for number, load in enumerate(loads):
-                path = quoted(str(self.events_path(load)))
-                select = f"select * exclude (local_day) from read_parquet({path}, hive_partitioning = false)"
+                select = f"select {_event_columns(load)} from {self.stored_events(load)}"
                 later = {day for other in loads[number + 1 :] for day in other.days}
                 replaced = sorted(later.intersection(load.days))
                 if source.mapping.mode == "replace_day" and replaced:
@@ -154,10 +160,22 @@ class Store:
         )
 
 
+def _event_columns(load: Load) -> str:
+    """Select items for every event column, those included that its file need not hold."""
+    same = {
+        "source": quoted(load.source),
+        "received_us": str(load.received_us),
+        "batch_id": quoted(load.batch_id),
+    }
+    values = {name: same.get(name, name if name in load.columns else "null") for name in EVENT_TYPES}
+    return ", ".join(f"cast({values[name]} as {kind}) as {name}" for name, kind in EVENT_TYPES.items())
+
+
 def _read_entry(path: Path) -> Load:
     try:
         entry = json.loads(path.read_text(encoding="utf-8"))
         entry["files"] = tuple(LoadedFile(**file) for file in entry["files"])
+        entry["columns"] = tuple(entry["columns"])
         entry["days"] = tuple(date.fromisoformat(day) for day in entry["days"])
         entry["received_date"] = date.fromisoformat(entry["received_date"])
         return Load(**entry)

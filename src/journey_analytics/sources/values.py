@@ -72,6 +72,8 @@ QUARANTINE_TYPES = {
 
 _UNKNOWN_COLUMN = re.compile(r'column "?([^"\s]+)"? not found', re.IGNORECASE)
 _LOCAL_TIME = "^[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}([ T][0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)?$"
+# a value taken from JSON may still carry its quotes
+_TIME_TEXT = "trim(_given_at, ' \"')"
 _EPOCH_UNITS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 
 
@@ -82,7 +84,7 @@ def first_line(cause: duckdb.Error) -> str:
 
 def column_names(engine: DuckDBEngine, raw: str) -> list[str]:
     """The columns of the rows as delivered."""
-    known = [str(row["column_name"]) for row in engine.rows(f"describe {raw}")]
+    known = [str(row["column_name"]) for row in engine.rows(f"describe select * from {raw}")]
     return [name for name in known if name not in ADDED_COLUMNS]
 
 
@@ -126,24 +128,42 @@ def expression_types(engine: DuckDBEngine, source: Source, raw: str) -> dict[str
     return types
 
 
-def typed_sql(source: Source, raw: str, names: Collection[str], types: dict[str, str], latest_us: int) -> str:
+def typed_sql(
+    source: Source,
+    raw: str,
+    names: Collection[str],
+    types: dict[str, str],
+    *,
+    traffic_table: str,
+    latest_us: int,
+) -> str:
     """The rows of `raw` typed, with column_name, value and reason where one cannot be an event.
 
     local_us is the time on the source's clocks as if they were UTC, null where it came with an offset.
 
     Args:
         source: its mapping, and the channel rules of the project.
-        raw: the table of the rows as delivered.
+        raw: the rows as delivered: a table, or a query in brackets.
         names: its columns.
+        traffic_table: holds what `traffic_of` tells of the rows.
         types: what `expression_types` says of the expressions.
         latest_us: a later event is taken for a fault.
     """
     mapping = source.mapping
     columns = mapping.columns
     traffic = traffic_of(source)
+    kind = types["occurred_at"]
+    # what the next layer asks for more than once is computed in the layer before it
+    rows = traffic.joined_sql(raw, traffic_table)
+    for item in (
+        f"{_given_at(mapping, kind)} as _given_at",
+        f"{_plain_at(mapping, kind)} as _plain_at",
+        f"{_local_at(mapping, kind)} as _local_at",
+    ):
+        rows = f"(select *, {item} from {rows})"
     selected = [
-        f"{_time_us(mapping, types['occurred_at'])} as occurred_us",
-        f"epoch_us({_local_at(mapping, types['occurred_at'])}) as local_us",
+        f"{_time_us(mapping, kind)} as occurred_us",
+        "epoch_us(_local_at) as local_us",
         f"{_event_id(mapping, names)} as event_id",
         f"{traffic.channel} as channel",
         f"{_properties(columns, traffic)} as properties",
@@ -159,22 +179,29 @@ def typed_sql(source: Source, raw: str, names: Collection[str], types: dict[str,
         if name in columns and (kind is not Kind.TEXT or name in ("event_name", "score_kind"))
     ]
     faults = _faults(columns, latest_us)
+    first_fault = " ".join(f"when {fault.test} then {number}" for number, fault in enumerate(faults))
     return f"""
-        with addressed as (
-            select {", ".join(["*", *traffic.addresses])} from {raw}
+        with typed as (
+            select {", ".join(selected)}, {", ".join(ADDED_COLUMNS)} from {rows}
         ),
-        traffic as (
-            select {", ".join(["*", *traffic.parts])} from addressed
-        ),
-        typed as (
-            select {", ".join(selected)}, {", ".join(ADDED_COLUMNS)} from traffic
+        judged as (
+            select *, case {first_fault} end as fault from typed
         )
         select *,
-            {_first(faults, "column_name", lambda fault: fault.column)},
-            {_first(faults, "value", lambda fault: fault.value)},
-            {_first(faults, "reason", lambda fault: fault.reason)}
-        from typed
+            {_of_fault(faults, "column_name", lambda fault: fault.column)},
+            {_of_fault(faults, "value", lambda fault: fault.value)},
+            {_of_fault(faults, "reason", lambda fault: fault.reason)}
+        from judged
     """
+
+
+def mapped_columns(source: Source) -> tuple[str, ...]:
+    """The event columns that a mapping can fill; in all others its events have nothing."""
+    traffic = traffic_of(source)
+    mapped = {"event_id", "occurred_us", "event_name", "channel", *source.mapping.columns, *traffic.columns}
+    if _kept_properties(source.mapping.columns, traffic) or (traffic.given and traffic.derived):
+        mapped.add("properties")
+    return tuple(name for name in EVENT_TYPES if name in mapped)
 
 
 class _Fault(NamedTuple):
@@ -190,10 +217,10 @@ def _fault(test: str, column: str, reason: str, value: str | None = None) -> _Fa
     return _Fault(test, quoted(column), value or f"given_{column}", quoted(reason))
 
 
-def _first(faults: Sequence[_Fault], name: str, pick: Callable[[_Fault], str]) -> str:
+def _of_fault(faults: Sequence[_Fault], name: str, pick: Callable[[_Fault], str]) -> str:
     """A column that holds, of the first fault a row has, what `pick` takes from it."""
-    branches = " ".join(f"when {fault.test} then {pick(fault)}" for fault in faults)
-    return f"case {branches} end as {name}"
+    branches = " ".join(f"when {number} then {pick(fault)}" for number, fault in enumerate(faults))
+    return f"case fault {branches} end as {name}"
 
 
 def _faults(columns: dict[str, str], latest_us: int) -> list[_Fault]:
@@ -223,48 +250,59 @@ def _faults(columns: dict[str, str], latest_us: int) -> list[_Fault]:
     return faults
 
 
-def _time_us(mapping: SourceMapping, kind: str) -> str:
-    """Microseconds of UTC of the event's time."""
+def _given_at(mapping: SourceMapping, kind: str) -> str:
+    """The event's time as it came, text where it is no time already."""
     expression = mapping.columns["occurred_at"]
-    if mapping.time_format in _EPOCH_UNITS:
-        unit = _EPOCH_UNITS[mapping.time_format]
-        return f"cast(round(try_cast({_time_text(expression)} as decimal(38, 6)) * {unit}) as bigint)"
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        return f"epoch_us({expression})"
-    local = f"epoch_us(timezone('{mapping.timezone}', {_local_at(mapping, kind)}))"
-    if kind.startswith(("DATE", "TIMESTAMP")):
-        return local
-    if mapping.time_format == "iso":
-        return f"coalesce(epoch_us({_with_offset(expression)}), {local})"
-    if "%z" in mapping.time_format:
-        return f"epoch_us(try_strptime({_time_text(expression)}, {quoted(mapping.time_format)}))"
-    return local
+    return f"({expression})" if _is_time(mapping, kind) else f"cast(({expression}) as varchar)"
+
+
+def _is_time(mapping: SourceMapping, kind: str) -> bool:
+    return kind.startswith(("DATE", "TIMESTAMP")) and mapping.time_format not in _EPOCH_UNITS
+
+
+def _plain_at(mapping: SourceMapping, kind: str) -> str:
+    """The event's time where it is written as most are; twice as quick as asking whether it is."""
+    if _is_time(mapping, kind) or mapping.time_format != "iso":
+        return "cast(null as timestamp)"
+    return "try_strptime(_given_at, '%Y-%m-%d %H:%M:%S')"
 
 
 def _local_at(mapping: SourceMapping, kind: str) -> str:
     """The event's time on the source's clocks, as a TIMESTAMP; null where it carries its own offset."""
-    expression = mapping.columns["occurred_at"]
-    has_offset = kind == "TIMESTAMP WITH TIME ZONE" or "%z" in mapping.time_format
-    if mapping.time_format in _EPOCH_UNITS or has_offset:
+    if mapping.time_format in _EPOCH_UNITS or kind == "TIMESTAMP WITH TIME ZONE":
         return "cast(null as timestamp)"
     if kind.startswith(("DATE", "TIMESTAMP")):
-        return f"cast(({expression}) as timestamp)"
-    text = _time_text(expression)
+        return "cast(_given_at as timestamp)"
+    if "%z" in mapping.time_format:
+        return "cast(null as timestamp)"
     if mapping.time_format != "iso":
-        return f"try_strptime({text}, {quoted(mapping.time_format)})"
-    return f"case when regexp_matches({text}, '{_LOCAL_TIME}') then try_cast({text} as timestamp) end"
+        return f"try_strptime({_TIME_TEXT}, {quoted(mapping.time_format)})"
+    return (
+        f"case when _plain_at is not null then _plain_at "
+        f"when regexp_matches({_TIME_TEXT}, '{_LOCAL_TIME}') then try_cast({_TIME_TEXT} as timestamp) end"
+    )
 
 
-def _with_offset(expression: str) -> str:
+def _time_us(mapping: SourceMapping, kind: str) -> str:
+    """Microseconds of UTC of the event's time."""
+    if mapping.time_format in _EPOCH_UNITS:
+        unit = _EPOCH_UNITS[mapping.time_format]
+        return f"cast(round(try_cast({_TIME_TEXT} as decimal(38, 6)) * {unit}) as bigint)"
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return "epoch_us(_given_at)"
+    local = "_local_at" if mapping.timezone == "UTC" else f"timezone('{mapping.timezone}', _local_at)"
+    if kind.startswith(("DATE", "TIMESTAMP")):
+        return f"epoch_us({local})"
+    if "%z" in mapping.time_format:
+        return f"epoch_us(try_strptime({_TIME_TEXT}, {quoted(mapping.time_format)}))"
+    if mapping.time_format != "iso":
+        return f"epoch_us({local})"
     # what is more than a date and a time names its zone or offset, and is taken at its word or not at all
-    text = _time_text(expression)
-    joined = f"regexp_replace({text}, ' ([+-][0-9])', '\\1')"
-    return f"case when not regexp_matches({text}, '{_LOCAL_TIME}') then try_cast({joined} as timestamptz) end"
-
-
-def _time_text(expression: str) -> str:
-    """The time as text; a value taken from JSON may still carry its quotes."""
-    return f"trim(cast(({expression}) as varchar), ' \"')"
+    joined = f"regexp_replace({_TIME_TEXT}, ' ([+-][0-9])', '\\1')"
+    is_more = f"not regexp_matches({_TIME_TEXT}, '{_LOCAL_TIME}')"
+    with_offset = f"case when {is_more} then try_cast({joined} as timestamptz) end"
+    # not coalesce, which works out the second as well
+    return f"case when _local_at is not null then epoch_us({local}) else epoch_us({with_offset}) end"
 
 
 def key_sql(key: str, names: Collection[str]) -> str:
@@ -292,19 +330,21 @@ def _value(name: str, kind: Kind, expression: str | None) -> str:
     return text_sql(expression)
 
 
-def _properties(columns: dict[str, str], traffic: Traffic) -> str:
-    """What the mapping keeps besides, as JSON; with the channel derived, where the source gives another."""
-    parts = [
-        f"{quoted(name.removeprefix(PROPERTY_PREFIX))}, ({expression})"
+def _kept_properties(columns: dict[str, str], traffic: Traffic) -> dict[str, str]:
+    """Property name to SQL: what the mapping keeps besides, and what decided the channel."""
+    kept = {
+        name.removeprefix(PROPERTY_PREFIX): f"({expression})"
         for name, expression in columns.items()
         if name.startswith(PROPERTY_PREFIX)
-    ]
-    # what decided the channel stays with the event, so that it can be explained
-    parts += [
-        f"'{name}', {traffic.columns[name]}"
-        for name in ("click_id", "landing_host")
-        if name in traffic.columns
-    ]
+    }
+    # so that the channel can be explained
+    decided = ("click_id", "landing_host")
+    return kept | {name: column for name, column in traffic.columns.items() if name in decided}
+
+
+def _properties(columns: dict[str, str], traffic: Traffic) -> str:
+    """The kept properties as JSON; with the channel derived, where the source gives another."""
+    parts = [f"{quoted(name)}, {value}" for name, value in _kept_properties(columns, traffic).items()]
     known = f"json_object({', '.join(parts)})" if parts else "null"
     if traffic.given and traffic.derived:
         differs = f"nullif({traffic.derived}, '{UNASSIGNED_CHANNEL}') <> {traffic.given}"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from journey_analytics.errors import ConfigError
-from journey_analytics.sources.channels.addresses import parse_url_sql
+from journey_analytics.sources.channels.addresses import parse_place_sql, parse_query_sql, split_url_sql
 from journey_analytics.sources.channels.explanation import explain
 from journey_analytics.sources.channels.rules import INPUTS, SOURCE_LISTS, ChannelRules, read_channels
 from journey_analytics.sources.channels.sql import channel_sql, traffic_source_sql
@@ -708,8 +708,13 @@ def test_explain_ends_with_the_channel_of_the_sql(row: Row) -> None:
 # --- addresses -------------------------------------------------------------------------------------------
 
 
+def _address_sql(url: str) -> dict[str, str]:
+    halves = split_url_sql(url)
+    return {**parse_place_sql(f"({halves['place']})"), **parse_query_sql(f"({halves['query']})")}
+
+
 def _parts(url: str | None) -> dict[str, str | None]:
-    parts = ", ".join(f"'{name}': {sql}" for name, sql in parse_url_sql("url").items())
+    parts = ", ".join(f"'{name}': {sql}" for name, sql in _address_sql("url").items())
     with duckdb.connect() as engine:
         answer = engine.execute(
             f"select {{{parts}}} from (select cast($1 as varchar) as url)", [url]
@@ -805,7 +810,7 @@ def test_click_id_of_an_address(query: str, found: str | None) -> None:
 
 def test_an_address_gives_its_channel_in_one_query(tmp_path: Path) -> None:
     """How a mapping puts the two together."""
-    url, referrer = parse_url_sql("url"), parse_url_sql("referrer")
+    url, referrer = _address_sql("url"), _address_sql("referrer")
     expressions = {
         "source": url["utm_source"],
         "medium": url["utm_medium"],
