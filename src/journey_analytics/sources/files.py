@@ -134,6 +134,33 @@ def blank_records(path: Path, mapping: SourceMapping) -> list[int]:
     return blank
 
 
+def with_even_lines(path: Path, mapping: SourceMapping, target: Path) -> Path:
+    """Write a copy of a CSV file whose lines all end alike; what stands between quotes is left as it is.
+
+    A carriage return by itself ends a line too, so one inside a record costs that record and no other.
+    """
+    errors = "surrogateescape" if mapping.encoding == "utf-8" else "strict"
+    is_quoted, held_back = False, ""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        open_text(path, mapping.encoding) as file,
+        target.open("w", encoding=mapping.encoding, errors=errors, newline="") as copy,
+    ):
+        while block := file.read(_BLOCK):
+            block = held_back + block
+            # the other half of this line's end may be in the next block
+            held_back = "\r" if block.endswith("\r") else ""
+            block = block[: len(block) - len(held_back)]
+            between = block.split(mapping.quote) if mapping.quote else [block]
+            for number, text in enumerate(between):
+                if number:
+                    is_quoted = not is_quoted
+                    copy.write(mapping.quote)
+                copy.write(text if is_quoted else text.replace("\r\n", "\n").replace("\r", "\n"))
+        copy.write("\n" if held_back and not is_quoted else held_back)
+    return target
+
+
 def _matching(folder: Path, pattern: str) -> list[Path]:
     """The paths of a pattern inside the project, or of an absolute one."""
     absolute = Path(pattern)

@@ -14,10 +14,18 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import duckdb
+
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import SourceError
-from journey_analytics.sources.files import InputFile, blank_records, csv_header, file_fault
+from journey_analytics.sources.files import (
+    InputFile,
+    blank_records,
+    csv_header,
+    file_fault,
+    with_even_lines,
+)
 from journey_analytics.sources.mapping import SourceMapping
 from journey_analytics.sources.xes import xes_to_parquet
 
@@ -74,24 +82,21 @@ def create_rows(
     Returns:
         Where the scans left what was no row.
     """
-    parts: list[str] = []
     rejects: list[Rejects] = []
-    for path, name in _unpacked(files, mapping, scratch):
-        number = len(parts)
+    for number, (path, name) in enumerate(_unpacked(files, mapping, scratch)):
+        # one statement a file, so that rows are numbered in the order of the file
+        into = f"insert into {table} by name" if number else f"create or replace temp table {table} as"
         left = Rejects(f"rejects_{table}_{number}", path, name, mapping.has_header)
-        select = _select(engine, mapping, path, left.table)
+        try:
+            _read_file(engine, mapping, left, into)
+        except duckdb.InvalidInputException:
+            if mapping.format != "csv":
+                raise
+            # a scan gives up where a line ends unlike the others, or where a carriage return stands in one
+            left = replace(left, path=with_even_lines(path, mapping, scratch / f"{left.table}.csv"))
+            _read_file(engine, mapping, left, into)
         if mapping.format in ("csv", "jsonl", "access_log"):
             rejects.append(left)
-        parts.append(
-            f"select *, {quoted(name)} as {FILE_COLUMN}, row_number() over () as {ROW_COLUMN} from ({select})"
-        )
-    for left in rejects:
-        for leftover in (left.table, f"{left.table}_scans"):
-            engine.execute(f'drop table if exists "{leftover}"')
-    # one statement a file, so that rows are numbered in the order of the file
-    engine.execute(f"create or replace temp table {table} as {parts[0]}")
-    for part in parts[1:]:
-        engine.execute(f"insert into {table} by name {part}")
     for left in rejects:
         blank = blank_records(left.path, mapping) if engine.count(left.table) else []
         engine.execute(
@@ -99,6 +104,16 @@ def create_rows(
             [blank],
         )
     return rejects
+
+
+def _read_file(engine: DuckDBEngine, mapping: SourceMapping, left: Rejects, into: str) -> None:
+    for leftover in (left.table, f"{left.table}_scans"):
+        engine.execute(f'drop table if exists "{leftover}"')
+    select = _select(engine, mapping, left.path, left.table)
+    engine.execute(
+        f"{into} select *, {quoted(left.file)} as {FILE_COLUMN}, row_number() over () as {ROW_COLUMN} "
+        f"from ({select})"
+    )
 
 
 def rows_in_place(

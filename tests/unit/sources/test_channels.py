@@ -384,6 +384,11 @@ def test_the_page_itself_is_no_source() -> None:
     assert _channel(referrer_host="blog.example", landing_host="www.shop.example") == "referral"
 
 
+@pytest.mark.parametrize("host", [".", "www.", " "])
+def test_a_host_of_nothing_is_none(host: str) -> None:
+    assert _channel(referrer_host=host) == "direct"
+
+
 # --- own rules -------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from journey_analytics.errors import SourceError
-from journey_analytics.sources import xes
+from journey_analytics.sources import files, xes
 from tests.unit.sources.loading import Loaded, load
 
 COLUMNS = "columns: {occurred_at: seen, event_name: name, customer_ref: who}\nkey: [seen, name, who]\n"
@@ -58,6 +58,40 @@ def test_packed_files_read_the_same(tmp_path: Path, ending: str) -> None:
         stream.write(ROWS.encode())
     loaded = csv(tmp_path, (tmp_path / "b").read_bytes(), name=f"a.csv.{ending}")
     assert told(loaded) == EVENTS
+
+
+def test_lines_that_end_in_different_ways_are_lines_all_the_same(tmp_path: Path) -> None:
+    loaded = csv(
+        tmp_path, 'seen,name,who\r\n2024-05-01,visit,a\n2024-05-01,"two\r\nlines",b\r\n2024-05-01,visit,c\n'
+    )
+    assert loaded.bad_rows == []
+    assert loaded.told("event_name", "customer_ref") == [
+        ("two\r\nlines", "b"),
+        ("visit", "a"),
+        ("visit", "c"),
+    ]
+
+
+@pytest.mark.parametrize("block", [1, 2, 7, 1 << 20])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_carriage_return_inside_a_record_costs_that_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, *, packed: bool
+) -> None:
+    monkeypatch.setattr(files, "_BLOCK", block)
+    text = (
+        'seen,name,who\n2024-05-01,visit,Zo\xeb\n2024-05-01,vi\rsit,b\n2024-05-01,"a ""quoted""\rone",c\r\n'
+        "2024-05-01,visit,d\r"
+    ).encode()
+    loaded = csv(tmp_path, gzip.compress(text) if packed else text, name="a.csv.gz" if packed else "a.csv")
+    assert [row[1:] for row in loaded.bad_rows] == [
+        (2, "who", "2024-05-01,vi", "too few fields"),
+        (3, "who", "sit,b", "too few fields"),
+    ]
+    assert sorted(loaded.told("customer_ref", "event_name")) == [
+        ("Zo\xeb", "visit"),
+        ("c", 'a "quoted"\rone'),
+        ("d", "visit"),
+    ]
 
 
 def test_a_bad_row_is_told_with_its_place_among_the_records(tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def _cleaned(expression: str | None, *, is_host: bool) -> str:
         return text
     # not by regular expression, which takes three times as long
     host = f"case when suffix({text}, '.') then rtrim({text}, '.') else {text} end"
-    return f"case when prefix({text}, 'www.') then substr({host}, 5) else {host} end"
+    return f"nullif(case when prefix({text}, 'www.') then substr({host}, 5) else {host} end, '')"
 
 
 def _by_origin(*, direct: str, click_id: str, referrer: str, given: str) -> str:
