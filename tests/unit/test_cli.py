@@ -255,6 +255,26 @@ def test_init_drafts_a_project_that_runs(tmp_path: Path) -> None:
     assert_refused(again, 2, "holds a project already")
 
 
+def test_init_takes_the_files_it_was_given_and_no_other(tmp_path: Path) -> None:
+    """Also where they lie in two folders, or have a name that reads like a pattern."""
+    (tmp_path / "more").mkdir()
+    for number, name in enumerate(("a.csv", "more/b[1].csv", "other.csv", "more/b1.csv")):
+        text = f"event,time,user_id\nvisit,2026-01-0{number + 1} 09:00:00,u{number}\n"
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    given = [str(tmp_path / "a.csv"), str(tmp_path / "more" / "b[1].csv")]
+    drafted = journey("init", str(tmp_path / "shop"), "--from", *given)
+    assert drafted.returncode == 0, drafted.stderr
+    (preview,) = json.loads(journey("sources", "check", "-p", str(tmp_path / "shop"), "--json").stdout)
+    assert sorted(row["customer_ref"] for row in preview["rows"]) == ["u0", "u1"]
+
+
+def test_init_refuses_files_of_two_formats(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.jsonl"):
+        (tmp_path / name).write_text("event,time,user_id\nvisit,2026-01-01 09:00:00,u\n", encoding="utf-8")
+    given = [str(tmp_path / name) for name in ("a.csv", "b.jsonl")]
+    assert_refused(journey("init", str(tmp_path / "shop"), "--from", *given), 2, "several endings")
+
+
 def test_init_says_what_it_could_not_find(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x,y\n1,2\n", encoding="utf-8")
     refused = journey("init", str(tmp_path / "shop"), "--from", str(tmp_path / "a.csv"))

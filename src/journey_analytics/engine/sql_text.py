@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+from pathlib import Path
+
 
 def quoted(text: str) -> str:
     """The text as an SQL literal.
@@ -10,3 +13,12 @@ def quoted(text: str) -> str:
     "'it''s'"
     """
     return "'" + text.replace("'", "''") + "'"
+
+
+def quoted_path(path: Path) -> str:
+    """The path as an SQL literal for a function that reads files, which would take it for a pattern.
+
+    >>> quoted_path(Path("in/may[1].csv"))
+    "'in/may[[]1].csv'"
+    """
+    return quoted(glob.escape(str(path)))

@@ -49,19 +49,23 @@ def find_files(folder: Path, source: Source) -> dict[str, list[InputFile]]:
     """
     problems: list[Problem] = []
     found: dict[str, list[InputFile]] = {}
-    for name, pattern in source.mapping.inputs.items():
-        try:
-            paths = sorted(path for path in _matching(folder, pattern) if path.is_file())
-        except (NotImplementedError, ValueError) as cause:
-            what = f"{pattern!r} is no pattern of files: {cause}"
-            problems.append(source.problem(what, ("files",), "name files relative to the project's folder"))
-            continue
-        if not paths:
-            problems.append(_missing(folder, source, pattern))
-        faults = [fault for path in paths if (fault := file_fault(path, source.mapping))]
+    for name, patterns in source.mapping.inputs.items():
+        paths: set[Path] = set()
+        for pattern in patterns:
+            try:
+                matching = {path for path in _matching(folder, pattern) if path.is_file()}
+            except (NotImplementedError, ValueError) as cause:
+                what = f"{pattern!r} is no pattern of files: {cause}"
+                do = "name files relative to the project's folder"
+                problems.append(source.problem(what, ("files",), do))
+                continue
+            if not matching:
+                problems.append(_missing(folder, source, pattern))
+            paths |= matching
+        faults = [fault for path in sorted(paths) if (fault := file_fault(path, source.mapping))]
         problems.extend(faults)
         if not faults:
-            found[name] = [fingerprint(path) for path in paths]
+            found[name] = [fingerprint(path) for path in sorted(paths)]
     if problems:
         raise SourceError(problems)
     return found

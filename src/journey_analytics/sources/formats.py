@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 
 from journey_analytics.engine.duckdb import DuckDBEngine
-from journey_analytics.engine.sql_text import quoted
+from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import SourceError
 from journey_analytics.sources.files import (
     InputFile,
@@ -132,7 +132,7 @@ def rows_in_place(
     columns = ", ".join(["*", *_empty_columns(mapping, there)])
     return (
         f"(select {columns}, {_NO_FAULT}, {quoted(name)} as {FILE_COLUMN}, "
-        f"file_row_number + 1 as {ROW_COLUMN} from read_parquet({quoted(str(path))}))"
+        f"file_row_number + 1 as {ROW_COLUMN} from read_parquet({quoted_path(path)}))"
     )
 
 
@@ -151,7 +151,7 @@ def rejects_sql(rejects: Rejects) -> str:
 
 
 def _select(engine: DuckDBEngine, mapping: SourceMapping, path: Path, rejects: str) -> str:
-    file = quoted(str(path))
+    file = quoted_path(path)
     if mapping.format in ("parquet", "xes"):
         columns = ", ".join(["*", *_empty_columns(mapping, _parquet_columns(engine, path))])
         return f"select {columns}, {_NO_FAULT} from read_parquet({file})"
@@ -181,7 +181,7 @@ def _select(engine: DuckDBEngine, mapping: SourceMapping, path: Path, rejects: s
 
 
 def _parquet_columns(engine: DuckDBEngine, path: Path) -> set[str]:
-    described = engine.rows(f"describe select * from read_parquet({quoted(str(path))})")
+    described = engine.rows(f"describe select * from read_parquet({quoted_path(path)})")
     return {str(row["column_name"]) for row in described}
 
 

@@ -42,8 +42,9 @@ class SourceMapping(BaseModel):
     source: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name of the source.")
     uses: str | None = Field(None, description="A shipped mapping whose keys this one adds to.")
     format: Format = Field(description="How the files are written.")
-    files: str | dict[str, str] = Field(
-        description="A path or pattern inside the project, or several with the name of each."
+    files: str | tuple[str, ...] | dict[str, str] = Field(
+        min_length=1,
+        description="A path or pattern inside the project, a list of them, or for a query the name of each.",
     )
     delimiter: str = Field(",", min_length=1, max_length=1, description="Between CSV fields.")
     quote: str = Field('"', max_length=1, description="Around CSV fields; empty for none.")
@@ -80,9 +81,11 @@ class SourceMapping(BaseModel):
         return name
 
     @property
-    def inputs(self) -> dict[str, str]:
-        """Name to pattern; a mapping with one unnamed pattern calls it `rows`."""
-        return {_SINGLE_INPUT: self.files} if isinstance(self.files, str) else dict(self.files)
+    def inputs(self) -> dict[str, tuple[str, ...]]:
+        """Name to patterns; a mapping that names none calls them `rows`."""
+        if isinstance(self.files, dict):
+            return {name: (pattern,) for name, pattern in self.files.items()}
+        return {_SINGLE_INPUT: (self.files,) if isinstance(self.files, str) else self.files}
 
     @property
     def has_header(self) -> bool:

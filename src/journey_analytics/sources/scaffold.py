@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from pathlib import Path
@@ -54,10 +55,10 @@ def _journey(draft: Draft, mapping_path: str) -> str:
 
 def _mapping(draft: Draft, folder: Path) -> str:
     content = CommentedMap(source=draft.name)
-    patterns = [_pattern(Path(path), folder) for path in draft.mapping["files"]]
+    patterns = _patterns([Path(path) for path in draft.mapping["files"]], folder)
     for key, value in draft.mapping.items():
         if key == "files":
-            content[key] = patterns[0] if len(patterns) == 1 else _common(patterns)
+            content[key] = patterns[0] if len(patterns) == 1 else patterns
         elif key == "key":
             content[key] = CommentedSeq(value)
             content[key].fa.set_flow_style()
@@ -100,25 +101,24 @@ def _rule_name(event_name: str, used: set[str]) -> str:
     return name
 
 
-def _pattern(path: Path, folder: Path) -> str:
-    """The path as the project names it: relative where it lies beside or below, else absolute."""
+def _patterns(paths: list[Path], folder: Path) -> list[str]:
+    """The files as the project names them, each by itself: a pattern might take in others as well."""
+    endings = {path.name.removesuffix(".gz").removesuffix(".zst").rpartition(".")[2] for path in paths}
+    if len(endings) > 1:
+        raise ConfigError(
+            Problem(
+                "the files have several endings",
+                ", ".join(str(path) for path in paths),
+                "name the files of one source, which are all written in one format",
+            )
+        )
+    return [glob.escape(_from_project(path, folder)) for path in paths]
+
+
+def _from_project(path: Path, folder: Path) -> str:
+    """The path, relative where it lies beside or below the project, else absolute."""
     relative = os.path.relpath(path.resolve(), folder.resolve())
     return relative if relative.count("..") <= 1 else str(path.resolve())
-
-
-def _common(patterns: list[str]) -> str:
-    """One pattern for several files of one folder and ending."""
-    folders = {Path(pattern).parent for pattern in patterns}
-    endings = {"".join(Path(pattern).suffixes) for pattern in patterns}
-    if len(folders) == 1 and len(endings) == 1:
-        return str(folders.pop() / f"*{endings.pop()}")
-    raise ConfigError(
-        Problem(
-            "the files lie in several folders or have several endings",
-            ", ".join(patterns),
-            "name the files of one source, which lie in one folder",
-        )
-    )
 
 
 def _flow(**content: Any) -> CommentedMap:

@@ -20,7 +20,7 @@ from datetime import date
 from pathlib import Path
 
 from journey_analytics.disk import sync
-from journey_analytics.engine.sql_text import quoted
+from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import Problem, SourceError
 from journey_analytics.sources.mapping import Source
 from journey_analytics.sources.values import EVENT_TYPES
@@ -135,7 +135,7 @@ class Store:
 
     def stored_events(self, load: Load) -> str:
         """SQL of the load's file of events as a table."""
-        return f"read_parquet({quoted(str(self.events_path(load)))}, hive_partitioning = false)"
+        return f"read_parquet({quoted_path(self.events_path(load))}, hive_partitioning = false)"
 
     def events_sql(self, in_force: Sequence[tuple[Source, list[Load]]]) -> str:
         """A SELECT of every event in force; days that a later load holds are taken from that one."""
@@ -154,7 +154,7 @@ class Store:
     def quarantine_sql(self, in_force: Sequence[tuple[Source, list[Load]]]) -> str:
         """A SELECT of every bad row of the loads in force."""
         return "\nunion all\n".join(
-            f"select * from read_parquet({quoted(str(self.quarantine_path(load)))})"
+            f"select * from read_parquet({quoted_path(self.quarantine_path(load))})"
             for _, loads in in_force
             for load in loads
         )

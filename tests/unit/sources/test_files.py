@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from journey_analytics.engine.duckdb import DuckDBEngine
-from journey_analytics.errors import JourneyError, SourceError
+from journey_analytics.errors import ConfigError, JourneyError, SourceError
 from journey_analytics.sources.channels.rules import read_channels
 from journey_analytics.sources.files import csv_header, find_files
 from journey_analytics.sources.formats import create_rows
@@ -44,6 +44,24 @@ def test_files_are_found_in_the_order_of_their_names(tmp_path: Path) -> None:
     assert [file.path.name for file in found] == ["a.csv", "b.csv"]
     assert found[0].bytes == len("id\na.csv\n")
     assert found[0].sha256 == hashlib.sha256(b"id\na.csv\n").hexdigest()
+
+
+def test_files_of_a_list_are_those_named_each_once(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv", "c.csv"):
+        write(tmp_path / name, f"id\n{name}\n")
+    found = find_files(tmp_path, _source(tmp_path, "csv", "[c.csv, 'a*.csv', a.csv]"))["rows"]
+    assert [file.name for file in found] == ["a.csv", "c.csv"]
+
+
+def test_every_pattern_of_a_list_must_find_a_file(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", "id\n1\n")
+    error = _refused(tmp_path, "csv", "[a.csv, b.csv, 'c*.csv']")
+    assert [what for _, what in told(error)] == ["no file matches 'b.csv'", "no file matches 'c*.csv'"]
+
+
+def test_an_empty_list_of_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="files"):
+        _source(tmp_path, "csv", "[]")
 
 
 def test_a_pattern_without_a_file_is_told_with_the_closest(tmp_path: Path) -> None:
@@ -178,6 +196,15 @@ def test_nothing_is_guessed_about_csv_fields(tmp_path: Path) -> None:
         ("007", None, 'a,"b"\nc', 1),
         ("1e5", "null", "2024-01-01", 2),
     ]
+
+
+def test_a_name_that_reads_like_a_pattern_is_a_name(tmp_path: Path) -> None:
+    write(tmp_path / "a[1].csv", "id\n1\n")
+    write(tmp_path / "a1.csv", "id\n2\n")
+    source = _source(tmp_path, "csv", "'a[[]1].csv'")
+    with DuckDBEngine() as engine:
+        rows = _rows(engine, source, tmp_path)
+    assert [(row["id"], row["_file"]) for row in rows] == [("1", "a[1].csv")]
 
 
 def test_rows_of_several_files_are_numbered_in_each(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_mapping_is_read(tmp_path: Path) -> None:
     """One unnamed pattern is called rows."""
     mapping = _read(tmp_path, _text()).mapping
     assert (mapping.source, mapping.timezone, mapping.delimiter) == ("web", "UTC", ",")
-    assert mapping.inputs == {"rows": "in.csv"}
+    assert mapping.inputs == {"rows": ("in.csv",)}
     assert mapping.query is None
 
 
@@ -76,8 +76,8 @@ def test_a_wrong_value_is_told_at_the_value(
 
 
 def test_files_of_a_wrong_type_are_one_problem_of_files(tmp_path: Path) -> None:
-    """A list of patterns is a natural thing to try."""
-    error = _refused(tmp_path, _text(_TOP.replace("in.csv", "[a.csv, b.csv]")))
+    """Whichever of its kinds was meant."""
+    error = _refused(tmp_path, _text(_TOP.replace("in.csv", "[[a.csv], b.csv]")))
     ((place, what),) = told(error)
     assert place == "web.yaml:3:8"
     assert what.startswith("files: ")
