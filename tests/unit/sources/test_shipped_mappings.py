@@ -15,6 +15,7 @@ import pytest
 from journey_analytics.errors import ConfigError
 from journey_analytics.sources.channels.rules import read_channels
 from journey_analytics.sources.mapping import read_mapping, shipped_names, shipped_path
+from journey_analytics.yaml_file import YamlFile, plain
 from tests.conftest import CHECKOUT
 from tests.unit.sources.loading import Loaded, key_of, load
 
@@ -176,6 +177,27 @@ def test_ga4_parquet_of_an_older_export_without_the_later_columns(tmp_path: Path
     assert adds_up(loaded, rows=8, duplicates=2)
 
 
+def test_ga4_refunds_take_revenue_away_whatever_their_sign(tmp_path: Path) -> None:
+    lines = [
+        {"event_name": "refund", "ecommerce": {"refund_value": 20.5, "transaction_id": "T1"}},
+        {"event_name": "refund", "ecommerce": {"refund_value": -7, "transaction_id": "T2"}},
+        {"event_name": "refund", "ecommerce": {"transaction_id": "T3"}},
+        {"event_name": "purchase", "ecommerce": {"purchase_revenue": 9, "refund_value": 1}},
+    ]
+    rows = [
+        {"event_timestamp": 1714557600000000 + number, "user_pseudo_id": "d1", **line}
+        for number, line in enumerate(lines)
+    ]
+    (tmp_path / "events.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    loaded = load(tmp_path, "uses: ga4\nformat: jsonl\nfiles: events.jsonl\n")
+    assert loaded.told("event_name", "revenue", "transaction_id") == [
+        ("refund", -20.5, "T1"),
+        ("refund", -7, "T2"),
+        ("refund", _, "T3"),
+        ("purchase", 9, _),
+    ]
+
+
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz"])
 def test_segment(tmp_path: Path, ending: str) -> None:
     content = (SAMPLES / "segment" / "events.jsonl").read_bytes()
@@ -251,6 +273,41 @@ def test_snowplow(tmp_path: Path) -> None:
     assert value is not None
     assert value.count("\t") == 129
     assert adds_up(loaded, rows=6, duplicates=1)
+
+
+def test_snowplow_apps_tell_visitor_and_session_in_the_client_session(tmp_path: Path) -> None:
+    """A cookie of the web comes before it; contexts of another kind or broken ones are no fault."""
+    entity = "iglu:com.snowplowanalytics.snowplow/client_session/jsonschema/1-0-2"
+    screen = {"schema": "iglu:com.snowplowanalytics.mobile/screen/jsonschema/1-0-0", "data": {"userId": "no"}}
+    session = {"schema": entity, "data": {"userId": "app1", "sessionId": "app-ses1"}}
+    contexts = [
+        json.dumps({"schema": "iglu:c/contexts/jsonschema/1-0-1", "data": entities})
+        for entities in ([screen, session], [screen], [session])
+    ]
+    rows = [("e1", "", "", contexts[0]), ("e2", "", "u2", contexts[1]), ("e3", "dom1", "", contexts[2])]
+    rows += [("e4", "", "u4", "{broken"), ("e5", "", "u5", "")]
+    fields = plain(YamlFile(shipped_path("snowplow")).content)["fields"]
+    lines = []
+    for number, (event_id, cookie, user, context) in enumerate(rows):
+        known = {
+            "event_id": event_id,
+            "domain_userid": cookie,
+            "user_id": user,
+            "contexts": context,
+            "event": "page_view",
+            "derived_tstamp": f"2024-05-01 10:00:0{number}",
+        }
+        lines.append("\t".join(known.get(name, "") for name in fields))
+    (tmp_path / "enriched.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    loaded = load(tmp_path, "uses: snowplow\nfiles: enriched.tsv\n")
+    assert loaded.bad_rows == []
+    assert loaded.told("event_id", "customer_ref", "anonymous_ref", "session_ref") == [
+        ("e1", _, "app1", "app-ses1"),
+        ("e2", "u2", _, _),
+        ("e3", _, "dom1", "app-ses1"),
+        ("e4", "u4", _, _),
+        ("e5", "u5", _, _),
+    ]
 
 
 POSTHOG = [
@@ -395,7 +452,7 @@ def test_matomo(tmp_path: Path, written: str) -> None:
 
 
 def test_matomo_tables_joined_by_the_query_of_its_header(tmp_path: Path) -> None:
-    header = shipped_path("matomo").read_text(encoding="utf-8").split("\n#   select ")[1].split("\n#\n")[0]
+    header = shipped_path("matomo").read_text(encoding="utf-8").split("\n#   select ", 1)[1].split("\n#\n")[0]
     query = "select " + header.replace("\n#   ", "\n")
     tables = {
         "log_link_visit_action": "select 1 as idlink_va, 10 as idvisit, "
@@ -407,6 +464,10 @@ def test_matomo_tables_joined_by_the_query_of_its_header(tmp_path: Path) -> None
         "0 as config_device_type, 'de' as location_country",
         "log_action": "select * from (values (5, 1, 'example.org/start', 2), (6, 4, 'Start', null)) "
         "as actions(idaction, type, name, url_prefix)",
+        # an order, a cart left behind, another goal
+        "log_conversion": "select 10 as idvisit, unhex('00FF10A2B3C4D5E6') as idvisitor, "
+        "timestamp '2024-05-01 10:05:00' as server_time, * from (values (0, 'A7', 19.9), (-1, null, 5.0), "
+        "(3, null, 0.0)) as goals(idgoal, idorder, revenue)",
     }
     with duckdb.connect() as engine:
         for name, select in tables.items():
@@ -415,9 +476,13 @@ def test_matomo_tables_joined_by_the_query_of_its_header(tmp_path: Path) -> None
     indented = query.replace("\n", "\n  ")
     loaded = load(tmp_path, f"uses: matomo\nformat: parquet\nfiles:\n{files}\nquery: |\n  {indented}\n")
     assert loaded.told(*IDENTITY) == [
-        ("1", "2024-05-01 10:00:00", "page_view", "u1", "00ff10a2b3c4d5e6", _, "10")
+        ("1", "2024-05-01 10:00:00", "page_view", "u1", "00ff10a2b3c4d5e6", _, "10"),
+        ("order-A7", "2024-05-01 10:05:00", "order", "u1", "00ff10a2b3c4d5e6", _, "10"),
     ]
-    assert loaded.told("channel", "page_path", "title") == [("referral", "/start", "Start")]
+    assert loaded.told("channel", "page_path", "title", "revenue", "order_id") == [
+        ("referral", "/start", "Start", _, _),
+        ("referral", _, _, 19.9, "A7"),
+    ]
 
 
 def test_xes(tmp_path: Path) -> None:
