@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from journey_analytics.contracts import contracts
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import SourceError
 from journey_analytics.local_days import to_us
@@ -134,3 +136,28 @@ def test_a_ledger_entry_that_is_cut_short_is_named(tmp_path: Path) -> None:
     entry.write_text(entry.read_text(encoding="utf-8")[:40], encoding="utf-8")
     with pytest.raises(SourceError, match=entry.name):
         Store(tmp_path / "store")
+
+
+def test_a_file_of_events_holds_what_its_mapping_fills_and_the_view_all_columns(tmp_path: Path) -> None:
+    """What is the same in every row is the ledger's, what the mapping does not fill is null."""
+    write(tmp_path / "a.csv", f"{_HEADER}1,2025-12-01,view,c\n")
+    night(tmp_path, 1)
+    (path,) = (tmp_path / "store" / "events").rglob("*.parquet")
+    assert pq.read_schema(path).names == ["event_id", "occurred_us", "customer_ref", "event_name", "channel"]
+    source = read_mapping(tmp_path / "web.yaml", read_channels(None))
+    store = Store(tmp_path / "store")
+    with DuckDBEngine() as engine:
+        show_events(engine, store, [source], [])
+        (event,) = engine.rows("select * from events")
+    assert list(event) == contracts()["events"].column_names
+    (load,) = store.loads
+    assert {name: value for name, value in event.items() if value is not None} == {
+        "source": "web",
+        "event_id": "1",
+        "occurred_us": to_us(datetime(2025, 12, 1, tzinfo=UTC)),
+        "received_us": to_us(datetime(2026, 1, 1, tzinfo=UTC)),
+        "customer_ref": "c",
+        "event_name": "view",
+        "channel": "unassigned",
+        "batch_id": load.batch_id,
+    }

@@ -1,0 +1,39 @@
+"""Models as tables and as views in the working database."""
+
+from __future__ import annotations
+
+import pytest
+
+from journey_analytics.engine import models
+from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.engine.models import Model
+from journey_analytics.errors import ModelError
+
+BEFORE = Model(
+    "stg_before",
+    "staging",
+    "-- Params: $day_us; and $another, which only a comment names.\n"
+    "with final as (select n from numbers where n < $day_us) select * from final",
+)
+
+
+@pytest.mark.parametrize("is_view", [False, True])
+def test_a_model_reads_the_same_as_a_table_and_as_a_view(
+    monkeypatch: pytest.MonkeyPatch, *, is_view: bool
+) -> None:
+    monkeypatch.setattr("journey_analytics.engine.duckdb.VIEWS", {BEFORE.name} if is_view else set())
+    with DuckDBEngine() as engine:
+        engine.execute("create table numbers as select unnest([1, 2, 3]) as n")
+        assert engine.run_model(BEFORE, {"day_us": 3, "unused": 7}) == (0 if is_view else 2)
+        assert engine.rows("select n from stg_before order by n") == [{"n": 1}, {"n": 2}]
+        kinds = engine.rows("select table_type as kind from information_schema.tables order by table_name")
+    assert [row["kind"] for row in kinds] == ["BASE TABLE", "VIEW" if is_view else "BASE TABLE"]
+
+
+def test_a_view_that_fails_is_told_like_a_table() -> None:
+    with DuckDBEngine() as engine, pytest.raises(ModelError, match="the model v failed"):
+        engine.create_view("v", "select nothing from nowhere")
+
+
+def test_every_view_is_a_model() -> None:
+    assert models.models().keys() >= models.VIEWS
