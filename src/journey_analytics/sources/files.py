@@ -126,6 +126,8 @@ def blank_records(path: Path, mapping: SourceMapping) -> list[int]:
     quote = mapping.quote if mapping.format == "csv" else ""
     # any byte is a character of latin-1: what is not text has been told already
     encoding = "latin-1" if mapping.encoding == "utf-8" else mapping.encoding
+    if not _has_blank_line(path, encoding):
+        return []
     blank: list[int] = []
     record, is_quoted = 0, False
     with open_text(path, encoding) as file:
@@ -136,6 +138,18 @@ def blank_records(path: Path, mapping: SourceMapping) -> list[int]:
             if quote:
                 is_quoted ^= line.count(quote) % 2 == 1
     return blank
+
+
+def _has_blank_line(path: Path, encoding: str) -> bool:
+    """Whether two lines' ends stand together, or one at the start; most files need no look at every line."""
+    last = "\n"
+    with open_text(path, encoding) as file:
+        while block := file.read(_BLOCK):
+            text = last + block
+            if "\n\n" in text or "\n\r" in text or "\r\r" in text:
+                return True
+            last = text[-1]
+    return False
 
 
 def with_even_lines(path: Path, mapping: SourceMapping, target: Path) -> Path:

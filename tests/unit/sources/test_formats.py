@@ -94,6 +94,17 @@ def test_a_carriage_return_inside_a_record_costs_that_record(
     ]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("block", [1, 2, 1 << 20])
+def test_blank_lines_are_no_records_however_lines_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, end: str
+) -> None:
+    monkeypatch.setattr(files, "_BLOCK", block)
+    lines = ["seen,name,who", "2024-05-01,visit,a", "", "2024-05-01,b", "2024-05-01,visit,c", ""]
+    loaded = csv(tmp_path, end.join(lines))
+    assert loaded.bad_rows == [("a.csv", 2, "who", "2024-05-01,b", "too few fields")]
+
+
 def test_a_bad_row_is_told_with_its_place_among_the_records(tmp_path: Path) -> None:
     loaded = csv(
         tmp_path,
