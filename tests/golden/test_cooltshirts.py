@@ -37,7 +37,7 @@ def test_the_four_pages_give_the_published_users(project: Path) -> None:
 
 
 def test_first_touch_groups_are_the_sources_that_open_journeys(project: Path) -> None:
-    """By a plain reading of the file: the source of a user's last landing page before a chain that goes on."""
+    """Against a plain reading of the file: the sources of each user's landing pages, of which one counts."""
     groups = asked(project, "--by", "channel")["groups"]
     first = {row["group"]: row["reached"] for row in groups if row["step_number"] == 1}
     assert sum(first.values()) == PUBLISHED[0]

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -120,7 +121,7 @@ def expected_seconds(history: History, asked: Asked) -> dict[int, tuple[list[int
     }
     for events in history.values():
         chain = chain_of(events, asked) or []
-        for before, (step, place) in zip(chain, chain[1:], strict=False):
+        for before, (step, place) in pairwise(chain):
             times[step][0].append(events[place][0] - events[before[1]][0])
             times[step][1].append(events[place][0] - events[chain[0][1]][0])
     return {step: (sorted(a), sorted(b)) for step, (a, b) in times.items()}

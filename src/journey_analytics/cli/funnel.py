@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -20,7 +20,6 @@ from journey_analytics.durations import parse_duration
 from journey_analytics.errors import EXIT_DONE, ConfigError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import timedelta
 
     from journey_analytics.funnels import FunnelResult
@@ -30,9 +29,9 @@ app = App()
 
 @app.command(
     help_epilogue=examples(
-        'journey funnel -p shop --steps "page_view;add_to_cart|begin_checkout;order" --window 14d --by channel',
+        'journey funnel -p shop --steps "page_view;add_to_cart|checkout;order" --window 14d --by channel',
         'journey funnel --events visits.parquet --steps "view;cart;purchase" --mode strict --json',
-        'journey funnel -p shop --steps "view;cart;order" --step-window 3=1d --exclude "refund:1-3" --optional 2',
+        'journey funnel --steps "view;cart;order" --step-window 3=1d --exclude "refund:1-3" --optional 2',
     )
 )
 def funnel(
@@ -41,7 +40,9 @@ def funnel(
     project: Project = Path(),
     events: Annotated[
         Path | None,
-        Parameter(help="Parquet or CSV file (or a folder of Parquet) to read instead of the project's marts."),
+        Parameter(
+            help="Parquet or CSV file (or a folder of Parquet) to read instead of the project's marts."
+        ),
     ] = None,
     mode: Annotated[
         Literal["ordered", "strict", "unordered"], Parameter(help="What may lie between steps.")
@@ -67,23 +68,24 @@ def funnel(
     as_json: AsJson = False,
 ) -> int:
     """Count how many customers get through steps, in the published touchpoints or in any file of events."""
-    asked = {
-        "steps": [part.strip().split("|") for part in steps.split(";")],
-        "window": None if window is None else _duration(window, "--window"),
-        "step_windows": dict(_step_window(text) for text in step_window or []),
-        "exclusions": [_exclusion(text) for text in exclude or []],
-    }
+    names = [part.strip().split("|") for part in steps.split(";")]
+    span = None if window is None else _duration(window)
+    step_windows = dict(_step_window(text) for text in step_window or [])
+    exclusions = [_exclusion(text) for text in exclude or []]
     from journey_analytics.funnels import funnel as count
 
     result = count(
         events or snapshot_of(project).pattern("mart_touchpoints"),
+        names,
         mode=mode,
+        window=span,
+        step_windows=step_windows,
+        exclusions=exclusions,
         optional=optional or (),
         breakdown=by,
         attribution=attribution,
         attribution_step=attribution_step,
         entity=entity,
-        **asked,
     )
     if as_json:
         print_json(
@@ -114,30 +116,29 @@ def _print(result: FunnelResult, by: str | None) -> None:
             messages.print(f"left out: {left_out:,} events without a {name}", highlight=False)
 
 
-def _duration(text: str, option: str) -> timedelta:
-    return _read(lambda: parse_duration(text), option, text, "write a whole number with a unit, such as 14d")
+def _duration(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as cause:
+        raise _unreadable("--window", text, cause, "write a whole number and a unit, such as 14d") from cause
 
 
 def _step_window(text: str) -> tuple[int, timedelta]:
     number, _, duration = text.partition("=")
-    return _read(
-        lambda: (int(number), parse_duration(duration)), "--step-window", text, "write STEP=TIME, such as 3=1d"
-    )
+    try:
+        return int(number), parse_duration(duration)
+    except ValueError as cause:
+        raise _unreadable("--step-window", text, cause, "write STEP=TIME, such as 3=1d") from cause
 
 
 def _exclusion(text: str) -> tuple[list[str], int, int]:
     names, _, between = text.rpartition(":")
     start, _, stop = between.partition("-")
-    return _read(
-        lambda: (names.split("|"), int(start), int(stop)),
-        "--exclude",
-        text,
-        "write EVENT:FROM-TO, such as refund:1-3",
-    )
-
-
-def _read(parse: Callable[[], Any], option: str, text: str, do: str) -> Any:
     try:
-        return parse()
+        return names.split("|"), int(start), int(stop)
     except ValueError as cause:
-        raise ConfigError(Problem(f"{option} {text!r} cannot be read: {cause}", "the command", do)) from cause
+        raise _unreadable("--exclude", text, cause, "write EVENT:FROM-TO, such as refund:1-3") from cause
+
+
+def _unreadable(option: str, text: str, cause: ValueError, do: str) -> ConfigError:
+    return ConfigError(Problem(f"{option} {text!r} cannot be read: {cause}", "the command", do))

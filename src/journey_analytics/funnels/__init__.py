@@ -13,10 +13,11 @@ Nothing depends on the order in which events come in.
 2. One event fills at most one step. A funnel that names an event twice needs two events.
 3. Times never fall along the chain. Events of one time may be taken in any order.
 4. From its first event to its last at most `window` passes, and to the event of a step with a window of its
-   own at most that from the event before it in the chain. Windows include their end. They are lengths of time:
-   a day is 24 hours, also when clocks change.
-5. `strict`: no event of the customer, of whatever kind, lies between two neighbours of the chain. Between means
-   at a time after the one and before the other, so events that share their time with either never break it.
+   own at most that from the event before it in the chain. Windows include their end. They are lengths of
+   time: a day is 24 hours, also when clocks change.
+5. `strict`: no event of the customer, of whatever kind, lies between two neighbours of the chain. Between
+   means at a time after the one and before the other, so events that share their time with either never break
+   it.
 
 **The customer's chain.** Of all chains of a customer the one that counts is the first by these, in turn:
 
@@ -37,21 +38,21 @@ was left out the event before it stands in at the start, the event after it at t
 excluded event in that time is not in the funnel at all.
 
 **Unordered.** All events of the chain lie within one window, each fills another step, and any may be first.
-The chain of the customer fills the most steps; of those it completes the earliest, and then starts the latest.
-Its k-th event is the one with which, going through that stretch in the order of rule 6 within a time, k steps
-can first be filled at once. A customer with k events in the chain has reached "step" 1 to k, whichever they
-are. Exclusions count in the same way, and a customer with one in between stays at step 1. No step blocks
-another here, so `optional` changes nothing, and windows of single steps are refused.
+The chain of the customer fills the most steps; of those it completes the earliest, and then starts the
+latest. Its k-th event is the one with which, going through that stretch in the order of rule 6 within a time,
+k steps can first be filled at once. A customer with k events in the chain has reached "step" 1 to k,
+whichever they are. Exclusions count in the same way, and a customer with one in between stays at step 1. No
+step blocks another here, so `optional` changes nothing, and windows of single steps are refused.
 
-**Counts.** `reached` of a step is the customers whose chain fills it; `dropped` those whose chain ends with it
-(nobody drops off the last step). `conversion_rate` is of step 1, `step_conversion_rate` of the nearest step
-before that is not optional.
+**Counts.** `reached` of a step is the customers whose chain fills it; `dropped` those whose chain ends with
+it (nobody drops off the last step). `conversion_rate` is of step 1, `step_conversion_rate` of the nearest
+step before that is not optional.
 
-**Break-down.** The chain is found first, over all events; its group is read off afterwards, so that a break-down
-changes no chain. `first_touch`: the value of its first event. `last_touch`: of its last. `step`: of the event
-that fills `attribution_step`, `unknown` when none does. `all_steps`: the value that all its events share, `mixed`
-when they differ. A missing value is `unknown`. Every customer in the funnel is in one group, so groups sum to the
-total.
+**Break-down.** The chain is found first, over all events; its group is read off afterwards, so that a
+break-down changes no chain. `first_touch`: the value of its first event. `last_touch`: of its last. `step`:
+of the event that fills `attribution_step`, `unknown` when none does. `all_steps`: the value that all its
+events share, `mixed` when they differ. A missing value is `unknown`. Every customer in the funnel is in one
+group, so groups sum to the total.
 """
 
 from journey_analytics.funnels.funnel import funnel

@@ -2,8 +2,8 @@
 
 Sorting spills to disk when memory is full, and batches are of bounded size, so memory grows with the largest
 customer and not with the events. A customer is known by a number: an id that is a whole number is its own, of
-any other the 64-bit hash. Part of a second hash tells whether two customers fell on one number; then all customers are
-counted through instead, which is exact and slower.
+any other the 64-bit hash. Part of a second hash tells whether two customers fell on one number; then all
+customers are counted through instead, which is exact and slower.
 
 Belongs here: what may hold events, and their way into arrays. Does not belong here: what a funnel is.
 """
@@ -56,8 +56,8 @@ class Events:
     """The events of one question, as a view in a DuckDB database of their own.
 
     Args:
-        source: a Polars frame or lazy frame, Arrow table, DuckDB relation, or path (a Parquet file, a folder of
-            them, a pattern, or a CSV file).
+        source: a Polars frame or lazy frame, Arrow table, DuckDB relation, or path (a Parquet file, a folder
+            of them, a pattern, or a CSV file).
         entity: the column of the customer.
         question: what will be asked.
 
@@ -187,7 +187,9 @@ class Events:
     def _file(self, path: Path) -> str:
         is_csv = path.suffix == ".csv"
         pattern = str(path / "**" / "*.parquet") if path.is_dir() else str(path)
-        reader = "read_csv({}, all_varchar = true)" if is_csv else "read_parquet({}, hive_partitioning = false)"
+        reader = (
+            "read_csv({}, all_varchar = true)" if is_csv else "read_parquet({}, hive_partitioning = false)"
+        )
         try:
             self.engine.execute(f"create view files as from {reader.format(quoted(pattern))}")
             if not is_csv:
@@ -204,7 +206,7 @@ class Events:
                 Problem(
                     f"the file cannot be read: {' '.join(str(cause).split()[:_MOST_WORDS])}",
                     str(path),
-                    "give a Parquet file, a folder of them, a pattern such as events/*.parquet, or a CSV file",
+                    "give a Parquet file, a folder of them, a pattern such as events/*.parquet, or a CSV",
                 )
             ) from cause
         return "typed"
@@ -226,8 +228,8 @@ class Events:
     def _sorted_columns(self) -> Iterator[list[NDArray[Any]]]:
         """Number, time, marks and value of the rows that matter, as they come out of the sort.
 
-        Marks are the mask below the check: one column less to sort, and a check that is the same on all rows of
-        a customer changes no order.
+        Marks are the mask below the check: one column less to sort, and a check that is the same on all rows
+        of a customer changes no order.
         """
         parts = {"number": self.number, "us": self.time, "mask": self.mask}
         marks = "mask"

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from journey_analytics.funnels.events import UNKNOWN, Batch, Events, NumbersCollideError
-from journey_analytics.funnels.kernel import NOT_FILLED, Ints, find_chains
+from journey_analytics.funnels.kernel import NOT_FILLED, find_chains
+from journey_analytics.funnels.passes import Ints
 from journey_analytics.funnels.question import Attribution, Exclusion, Mode, Question, Step, ask
 from journey_analytics.funnels.result import NO_TIME, Chains, FunnelResult
 
@@ -35,10 +36,11 @@ def funnel(
 
     Args:
         events: a Polars frame or lazy frame, Arrow table, DuckDB relation, or the path of Parquet files (one
-            file, a folder, a pattern), with the columns `entity`, `occurred_at` and `event_name`, and those that
-            conditions and the break-down name.
-        steps: each an event name, a list of names, or conditions in the words of a stage rule's `when`, such as
-            `{"event_name": "page_view", "page_path": {"matches": "^/pricing"}}`. Step numbers count from 1.
+            file, a folder, a pattern), with the columns `entity`, `occurred_at` and `event_name`, and those
+            that conditions and the break-down name.
+        steps: each an event name, a list of names, or conditions in the words of a stage rule's `when`, such
+            as `{"event_name": "page_view", "page_path": {"matches": "^/pricing"}}`. Step numbers count from
+            1.
         mode: `ordered`, `strict` (no other event of the customer in between) or `unordered`.
         window: from the first event of a chain to its last; None is no limit.
         step_windows: step number to the longest time since the event before it.
@@ -76,20 +78,18 @@ def _chains(events: Events, question: Question) -> Chains:
     names = list(dict.fromkeys([*events.values, MIXED]))
     found = [_chains_of(batch, question, names) for batch in events.batches()]
     if not found:
-        times = np.empty((0, len(question.labels)), np.int64)
-        found = [(times[:, 0], times, None if question.breakdown is None else times[:, 0])]
-    customers, times, groups = (list(parts) for parts in zip(*found, strict=True))
+        nothing = np.empty((0, len(question.labels)), np.int64)
+        found = [(nothing[:, 0], nothing, None if question.breakdown is None else nothing[:, 0])]
+    groups = [part for _, _, part in found if part is not None]
     return Chains(
-        customers=np.concatenate(customers),
-        times=np.concatenate(times),
-        groups=np.concatenate(groups) if question.breakdown is not None else None,
+        customers=np.concatenate([customers for customers, _, _ in found]),
+        times=np.concatenate([times for _, times, _ in found]),
+        groups=np.concatenate(groups) if groups else None,
         group_names=names,
     )
 
 
-def _chains_of(
-    batch: Batch, question: Question, names: list[str]
-) -> tuple[NDArray[Any], Ints, Ints | None]:
+def _chains_of(batch: Batch, question: Question, names: list[str]) -> tuple[NDArray[Any], Ints, Ints | None]:
     """Customer, times and group of the chains in one batch."""
     rows = find_chains(batch.customers, batch.times, batch.masks, question.rules)
     times = np.where(rows == NOT_FILLED, NO_TIME, batch.times[rows])
@@ -106,7 +106,7 @@ def _groups(values: Ints, rows: Ints, question: Question, names: list[str]) -> I
         return np.where(is_filled[:, place], by_step[:, place], names.index(UNKNOWN))
     if question.attribution == "last_touch":
         last = rows.shape[1] - 1 - np.argmax(is_filled[:, ::-1], axis=1)
-        return by_step[np.arange(len(rows)), last]
+        return np.asarray(by_step[np.arange(len(rows)), last])
     first: Ints = by_step[:, 0]
     if question.attribution == "all_steps":
         is_shared = ((by_step == first[:, None]) | ~is_filled).all(axis=1)

@@ -15,7 +15,8 @@ from sqlglot import exp
 from journey_analytics.durations import microseconds
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import ConfigError, JourneyError, Problem, advise
-from journey_analytics.funnels.kernel import UNBOUNDED, Rules
+from journey_analytics.funnels.kernel import Rules
+from journey_analytics.funnels.passes import UNBOUNDED
 from journey_analytics.stages.compile import condition_sql
 from journey_analytics.stages.rules import read_condition
 
@@ -83,28 +84,13 @@ def ask(
     labels = tuple(asked.matcher(step, f"step {number}") for number, step in enumerate(steps, start=1))
     asked.known(mode, get_args(Mode), "mode")
     asked.known(attribution, get_args(Attribution), "attribution")
-    gaps = [UNBOUNDED] * count
-    for number, duration in dict(step_windows or {}).items():
-        if mode == "unordered":
-            asked.complain("an unordered funnel has no step before", "use 'window' instead of step windows")
-            break
-        if asked.step(number, 2, count, "step window"):
-            gaps[number - 1] = asked.duration(duration, f"the window of step {number}")
+    if mode == "unordered" and step_windows:
+        asked.complain("an unordered funnel has no step before", "use 'window' instead of step windows")
+    gaps = asked.gaps(step_windows or {}, count)
     left_out = sorted({number for number in optional if asked.step(number, 2, count, "optional step")})
     if len(left_out) > MOST_OPTIONAL:
         asked.complain(f"there are {len(left_out)} optional steps", f"keep it to {MOST_OPTIONAL}")
-    between = []
-    for exclusion in exclusions:
-        place = f"exclusion {len(between) + 1}"
-        if not isinstance(exclusion, Sequence) or isinstance(exclusion, str) or len(exclusion) != 3:
-            asked.complain(f"{place} is {exclusion!r}", "write (event, from_step, to_step)")
-            continue
-        event, start, stop = exclusion
-        asked.matcher(event, place)
-        if asked.step(start, 1, count - 1, place) and asked.step(stop, start + 1, count, place):
-            between.append((1 << (count + len(between)), start, stop))
-    if len(between) > MOST_EXCLUSIONS:
-        asked.complain(f"there are {len(between)} exclusions", f"keep it to {MOST_EXCLUSIONS}")
+    between = asked.exclusions(list(exclusions), count)
     if attribution_step is not None:
         asked.step(attribution_step, 1, count, "attribution step")
     if (attribution == "step") != (attribution_step is not None):
@@ -119,9 +105,9 @@ def ask(
         steps=tuple(1 << number for number in range(count)),
         mode=mode,
         window=span,
-        gaps=tuple(gaps),
+        gaps=gaps,
         optional=tuple(left_out) if mode != "unordered" else (),
-        exclusions=tuple(between),
+        exclusions=between,
     )
     return Question(
         labels, rules, asked.mask(), tuple(sorted(asked.columns)), breakdown, attribution, attribution_step
@@ -163,6 +149,31 @@ class _Arguments:
         for name in dict.fromkeys(names):
             self.of_name[name] = self.of_name.get(name, 0) | bit
         return "|".join(names)
+
+    def gaps(self, windows: Mapping[int, timedelta], count: int) -> tuple[int, ...]:
+        """The longest time before each step, in microseconds."""
+        gaps = [UNBOUNDED] * count
+        for number, duration in windows.items():
+            if self.step(number, 2, count, "step window"):
+                gaps[number - 1] = self.duration(duration, f"the window of step {number}")
+        return tuple(gaps)
+
+    def exclusions(self, given: Sequence[Any], count: int) -> tuple[tuple[int, int, int], ...]:
+        """The exclusions as the kernel wants them; their bits are above those of the steps."""
+        if len(given) > MOST_EXCLUSIONS:
+            self.complain(f"there are {len(given)} exclusions", f"keep it to {MOST_EXCLUSIONS}")
+        found = []
+        for number, exclusion in enumerate(given, start=1):
+            place = f"exclusion {number}"
+            if not isinstance(exclusion, Sequence) or isinstance(exclusion, str) or len(exclusion) != 3:
+                self.complain(f"{place} is {exclusion!r}", "write (event, from_step, to_step)")
+                continue
+            event, start, stop = exclusion
+            bit = 1 << self.marks
+            self.matcher(event, place)
+            if self.step(start, 1, count - 1, place) and self.step(stop, start + 1, count, place):
+                found.append((bit, start, stop))
+        return tuple(found)
 
     def mask(self) -> str:
         """SQL for an event's bits."""

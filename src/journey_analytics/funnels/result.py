@@ -18,7 +18,7 @@ from journey_analytics.statistics import wilson_interval
 
 if TYPE_CHECKING:
     from journey_analytics.funnels.events import Events
-    from journey_analytics.funnels.kernel import Ints
+    from journey_analytics.funnels.passes import Ints
     from journey_analytics.funnels.question import Question
 
 NO_TIME = int(np.iinfo(np.int64).min)
@@ -72,7 +72,7 @@ class FunnelResult:
 
     @cached_property
     def table(self) -> pl.DataFrame:
-        """One row per step: counts, rates with 95 % intervals, and seconds from the step before and from entry."""
+        """One row per step: counts, rates with 95 % intervals, seconds from step before and from entry."""
         return pl.DataFrame(self._rows(self._chains.times))
 
     @cached_property
@@ -124,7 +124,10 @@ class FunnelResult:
                 **_rate("conversion_rate", reached[place], entered),
                 **_rate("step_conversion_rate", reached[place] if place else None, base),
             }
-            since = {"previous": times[here, place] - previous[here], "entry": times[here, place] - times[here, 0]}
+            since = {
+                "previous": times[here, place] - previous[here],
+                "entry": times[here, place] - times[here, 0],
+            }
             for name, microseconds in since.items():
                 row |= _percentiles(f"seconds_from_{name}", microseconds if place else microseconds[:0])
             previous = np.where(here, times[:, place], previous)

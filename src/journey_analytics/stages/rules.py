@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+from ruamel.yaml.comments import CommentedMap
 
 from journey_analytics.durations import parse_duration
 from journey_analytics.errors import Problem, StageRuleError, advise
@@ -130,7 +131,7 @@ def read_rules(file: YamlFile, model: StageModel) -> tuple[StageRule, ...]:
 class _Reader:
     """Walks the rules of one file and collects every problem instead of stopping at the first."""
 
-    def __init__(self, file: YamlFile | _Argument, model: StageModel | None) -> None:
+    def __init__(self, file: YamlFile, model: StageModel) -> None:
         self.file = file
         self.model = model
         self.problems: list[Problem] = []
@@ -381,14 +382,16 @@ class _Reader:
             return None
 
 
-class _Argument:
+class _Argument(YamlFile):
     """Stands in for a file where conditions come as an argument: the place is its name and the keys."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str) -> None:  # there is nothing to parse
+        self.path = Path(name)
+        self.content = CommentedMap()
 
     def problem(self, what: str, path: KeyPath, do: str, *, value: bool = False) -> Problem:  # noqa: ARG002
-        return Problem(what, ", ".join((self.name, *map(str, path))), do)
+        """A problem at the key at `path`."""
+        return Problem(what, ", ".join(map(str, (self.path, *path))), do)
 
 
 def read_condition(entry: Mapping[str, Any], name: str) -> Condition:
@@ -401,7 +404,7 @@ def read_condition(entry: Mapping[str, Any], name: str) -> Condition:
     Raises:
         StageRuleError: every problem of the conditions together.
     """
-    reader = _Reader(_Argument(name), None)
+    reader = _Reader(_Argument(name), StageModel.model_construct(name="", stages=()))
     condition = reader.conditions(plain(entry), ())
     if reader.problems or condition is None:
         raise StageRuleError(reader.problems)

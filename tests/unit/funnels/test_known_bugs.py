@@ -1,4 +1,4 @@
-"""What went wrong in funnels of other products, with rows made by hand; each name says what must not happen."""
+"""What went wrong in funnels of other products, with rows made by hand; a name says what must not happen."""
 
 from __future__ import annotations
 
@@ -36,8 +36,11 @@ def test_a_tied_duplicate_does_not_lose_the_next_step(mode: str) -> None:
 
 def test_no_order_of_rows_gives_another_result() -> None:
     rows = [
-        ("ann", 0, "view", "ads"), ("ann", 0, "view", "email"), ("ann", 1, "cart", None), ("bob", 0, "view", "ads"),
-    ]  # fmt: skip
+        ("ann", 0, "view", "ads"),
+        ("ann", 0, "view", "email"),
+        ("ann", 1, "cart", None),
+        ("bob", 0, "view", "ads"),
+    ]
     results = [funnel(events(*order), STEPS, breakdown="channel") for order in permutations(rows)]
     assert {tuple(result.by_group.rows()) for result in results} == {tuple(results[0].by_group.rows())}
     # of the two views in one moment that of the lower channel opens the chain

@@ -1,0 +1,107 @@
+"""`journey funnel`: the words of the command line become the arguments of a funnel, and its result text or JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import journey, run_project
+from tests.unit.funnels.frames import events
+
+ROWS = events(
+    ("ann", 0, "view", "ads"), ("ann", 1, "cart", "ads"), ("ann", 2, "order", "email"),
+    ("bob", 0, "view", "email"), ("bob", 1, "basket", "email"), ("bob", 2, "refund", None), ("bob", 3, "order", None),
+    ("cem", 0, "view", None), ("cem", 60 * 24 * 2, "order", None), (None, 0, "view", "ads"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def visits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("events") / "visits.parquet"
+    ROWS.write_parquet(path)
+    return path
+
+
+def asked(visits: Path, *more: str, steps: str = "view;cart|basket;order") -> dict[str, Any]:
+    result = journey("funnel", "--events", str(visits), "--steps", steps, "--json", *more)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("options", "reached"),
+    [
+        ((), [3, 2, 2]),
+        (("--mode", "strict"), [3, 2, 1]),
+        (("--mode", "unordered"), [3, 3, 2]),
+        (("--exclude", "refund:2-3"), [2, 1, 1]),
+        (("--exclude", "refund|nothing:1-2", "--exclude", "none:1-2"), [3, 2, 2]),
+        (("--optional", "2"), [3, 2, 3]),
+        (("--optional", "2", "--window", "47h"), [3, 2, 2]),
+        (("--optional", "2", "--step-window", "3=1m"), [3, 2, 1]),
+        (("--entity", "channel"), [2, 2, 1]),
+    ],
+)
+def test_options_reach_the_funnel(visits: Path, options: tuple[str, ...], reached: list[int]) -> None:
+    found = asked(visits, *options)
+    assert [row["reached"] for row in found["steps"]] == reached
+    assert found["groups"] is None
+    assert found["events_without_customer"] == (4 if "channel" in options else 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "groups"),
+    [
+        ((), {"ads": 1, "email": 1, "unknown": 1}),
+        (("--attribution", "last_touch"), {"email": 1, "unknown": 2}),
+        (("--attribution", "step", "--attribution-step", "2"), {"ads": 1, "email": 1, "unknown": 1}),
+        (("--attribution", "all_steps"), {"mixed": 2, "unknown": 1}),
+    ],
+)
+def test_groups_are_those_of_the_attribution(
+    visits: Path, options: tuple[str, ...], groups: dict[str, int]
+) -> None:
+    rows = asked(visits, "--by", "channel", *options)["groups"]
+    assert {row["group"]: row["reached"] for row in rows if row["step_number"] == 1} == groups
+
+
+def test_the_table_shows_steps_groups_and_what_was_left_out(visits: Path) -> None:
+    result = journey("funnel", "--events", str(visits), "--steps", "view;order", "--by", "channel")
+    assert result.returncode == 0, result.stderr
+    for word in ("view", "order", "100.0 %", "unknown", "95 % CI", "2.0 d", "3.0 min"):
+        assert word in result.stdout
+    assert "1 events without a customer" in result.stderr
+
+
+def test_without_a_file_the_published_touchpoints_are_read(tiny: Path) -> None:
+    """ann and bob fill a cart, cyd only visits; ann orders twice, the second time long after."""
+    run_project(tiny)
+    steps = "visit;cart;order;order"
+    result = journey("funnel", "-p", str(tiny), "--steps", steps, "--json")
+    assert result.returncode == 0, result.stderr
+    assert [row["reached"] for row in json.loads(result.stdout)["steps"]] == [3, 2, 1, 1]
+    in_time = journey("funnel", "-p", str(tiny), "--steps", steps, "--window", "14d", "--json")
+    assert [row["reached"] for row in json.loads(in_time.stdout)["steps"]] == [3, 2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--window", "14"), ["--window '14' cannot be read", "14d"]),
+        (("--step-window", "x=1d"), ["--step-window 'x=1d'", "3=1d"]),
+        (("--exclude", "refund"), ["--exclude 'refund'", "refund:1-3"]),
+        (("--exclude", "refund:3-1"), ["exclusion 1: 3 is no step"]),
+        (("--by", "chanel"), ["no column 'chanel'", "use 'channel'"]),
+    ],
+)
+def test_what_cannot_be_read_ends_with_exit_code_2(
+    visits: Path, options: tuple[str, ...], words: list[str]
+) -> None:
+    result = journey("funnel", "--events", str(visits), "--steps", "view;cart;order", *options)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in result.stderr
