@@ -1,4 +1,4 @@
-"""`journey funnel`: the words of the command line become the arguments of a funnel, and its result text or JSON."""
+"""`journey funnel`: words become the arguments of a funnel, and its result text or JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tests.unit.funnels.frames import events
 
 ROWS = events(
     ("ann", 0, "view", "ads"), ("ann", 1, "cart", "ads"), ("ann", 2, "order", "email"),
-    ("bob", 0, "view", "email"), ("bob", 1, "basket", "email"), ("bob", 2, "refund", None), ("bob", 3, "order", None),
+    ("bob", 0, "view", "email"), ("bob", 1, "basket", "email"), ("bob", 2, "refund", None),
+    ("bob", 3, "order", None),
     ("cem", 0, "view", None), ("cem", 60 * 24 * 2, "order", None), (None, 0, "view", "ads"),
 )  # fmt: skip
 
