@@ -72,14 +72,14 @@ class SurvivalCurve:
 def kaplan_meier(durations: ArrayLike, is_event: ArrayLike, z: float = Z_95) -> SurvivalCurve:
     """The share still without the event over time, when some were not watched to the end.
 
-    E. L. Kaplan, P. Meier, Nonparametric estimation from incomplete observations, JASA 53 (1958). The interval
-    is that of the log-log transform of the estimate, with Greenwood's variance: J. D. Kalbfleisch, R. L.
-    Prentice, The statistical analysis of failure time data (1980). Where all who were left had the event, both
-    bounds are 0.
+    E. L. Kaplan, P. Meier, Nonparametric estimation from incomplete observations, JASA 53 (1958). The
+    interval is that of the log-log transform of the estimate, with Greenwood's variance: J. D. Kalbfleisch,
+    R. L. Prentice, The statistical analysis of failure time data (1980). Where all who were left had the
+    event, both bounds are 0.
 
     Args:
         durations: how long each was watched, until the event or until the end of watching.
-        is_event: whether it ended with the event. Who was watched to the very time of an event is at risk in it.
+        is_event: whether it ended with the event. Who was watched to the very time of an event is at risk.
         z: the point of the normal distribution that belongs to the level.
 
     Returns:

@@ -1,11 +1,11 @@
 """`python -m tests.benchmarks.funnel`: seven steps in 30 days, side by side with ClickHouse in this process.
 
-Made-up shop events of skewed customers and three bots with 100,000 events each, no two at one time, once as a
-raw Parquet file in the order of time and once as the product publishes mart_touchpoints: a file a day, all the
-columns of its contract, in the order of its key. ClickHouse (`pip install chdb`) counts the same files with its
-windowFunnel on two threads, and the counts must be equal. Seconds of processor tell more than seconds on a
-machine that others use too. retentioneering, where it is installed, is asked about a million events without a
-window, which it does not know; pm4py has no funnel.
+Made-up shop events of skewed customers and three bots with 100,000 events each, no two at one time, once as
+a raw Parquet file in the order of time and once as the product publishes mart_touchpoints: a file a day,
+all columns of its contract, in the order of its key. ClickHouse (`pip install chdb`) counts the same files
+with its windowFunnel on two threads, and the counts must be equal. Seconds of processor tell more than
+seconds on a machine that others use too. retentioneering, where it is installed, is asked about a million
+events without a window, which it does not know; pm4py has no funnel.
 """
 
 from __future__ import annotations
@@ -126,7 +126,8 @@ def generate(folder: Path, rows: int, customers: int) -> tuple[Path, Path]:
             part.parent.mkdir(parents=True)
             engine.execute(
                 f"copy (select {columns} from events "
-                f"where cast(occurred_at as date) = date '2026-01-01' + {day} order by {', '.join(described.key)}) to '{part}' (compression zstd, row_group_size 122880)"
+                f"where cast(occurred_at as date) = date '2026-01-01' + {day} "
+                f"order by {', '.join(described.key)}) to '{part}' (compression zstd, row_group_size 122880)"
             )
     return raw, mart
 

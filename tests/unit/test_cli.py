@@ -228,7 +228,7 @@ def test_version_names_the_package() -> None:
 def test_help_loads_no_slow_library() -> None:
     code = (
         "import sys; from journey_analytics.cli import _call; _call(['--help'], debug=True); "
-        "slow = {'great_expectations', 'prefect', 'pandas', 'duckdb', 'polars'} & set(sys.modules); "
+        "slow = {'great_expectations', 'prefect', 'pandas', 'duckdb', 'polars', 'numba'} & set(sys.modules); "
         "sys.exit(f'loaded {slow}' if slow else 0)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
