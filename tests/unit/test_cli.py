@@ -218,9 +218,17 @@ def test_every_command_has_help_with_an_example() -> None:
         assert "Examples:" in text, words
         assert f"journey {' '.join(words)}" in text, words
     names = {name for name in app if not name.startswith("-")}
-    assert names == {"run", "demo", "init", "generate", "query", "sources", "channels", "marts", "journeys"}, (
-        "a new command needs a line above"
-    )
+    assert names == {
+        "run",
+        "demo",
+        "init",
+        "generate",
+        "query",
+        "sources",
+        "channels",
+        "marts",
+        "journeys",
+    }, "a new command needs a line above"
 
 
 def test_version_names_the_package() -> None:
