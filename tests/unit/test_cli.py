@@ -213,6 +213,7 @@ def test_every_command_has_help_with_an_example() -> None:
         ["marts", "describe"],
         ["journeys", "list"],
         ["journeys", "show"],
+        ["funnel"],
     ):
         text = journey(*words, "--help").stdout
         assert "Examples:" in text, words
@@ -228,6 +229,7 @@ def test_every_command_has_help_with_an_example() -> None:
         "channels",
         "marts",
         "journeys",
+        "funnel",
     }, "a new command needs a line above"
 
 

@@ -41,9 +41,7 @@ def funnel(
     project: Project = Path(),
     events: Annotated[
         Path | None,
-        Parameter(
-            help="Parquet or CSV file (or a folder of Parquet) to read instead of the project's marts."
-        ),
+        Parameter(help="Parquet or CSV file (or a folder of Parquet) to read instead of the project's marts."),
     ] = None,
     mode: Annotated[
         Literal["ordered", "strict", "unordered"], Parameter(help="What may lie between steps.")
@@ -123,10 +121,7 @@ def _duration(text: str, option: str) -> timedelta:
 def _step_window(text: str) -> tuple[int, timedelta]:
     number, _, duration = text.partition("=")
     return _read(
-        lambda: (int(number), parse_duration(duration)),
-        "--step-window",
-        text,
-        "write STEP=TIME, such as 3=1d",
+        lambda: (int(number), parse_duration(duration)), "--step-window", text, "write STEP=TIME, such as 3=1d"
     )
 
 

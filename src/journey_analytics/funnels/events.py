@@ -187,9 +187,7 @@ class Events:
     def _file(self, path: Path) -> str:
         is_csv = path.suffix == ".csv"
         pattern = str(path / "**" / "*.parquet") if path.is_dir() else str(path)
-        reader = (
-            "read_csv({}, all_varchar = true)" if is_csv else "read_parquet({}, hive_partitioning = false)"
-        )
+        reader = "read_csv({}, all_varchar = true)" if is_csv else "read_parquet({}, hive_partitioning = false)"
         try:
             self.engine.execute(f"create view files as from {reader.format(quoted(pattern))}")
             if not is_csv:

@@ -87,7 +87,9 @@ def _chains(events: Events, question: Question) -> Chains:
     )
 
 
-def _chains_of(batch: Batch, question: Question, names: list[str]) -> tuple[NDArray[Any], Ints, Ints | None]:
+def _chains_of(
+    batch: Batch, question: Question, names: list[str]
+) -> tuple[NDArray[Any], Ints, Ints | None]:
     """Customer, times and group of the chains in one batch."""
     rows = find_chains(batch.customers, batch.times, batch.masks, question.rules)
     times = np.where(rows == NOT_FILLED, NO_TIME, batch.times[rows])

@@ -288,7 +288,9 @@ def _is_forbidden(times, masks, begin, end, rows, window, exclusions):  # type: 
 
 
 @_compiled
-def _ordered_chains(borders, times, masks, steps, lengths, kept, window, gaps, exclusions, strict, has_gaps):  # type: ignore[no-untyped-def]
+def _ordered_chains(
+    borders, times, masks, steps, lengths, kept, window, gaps, exclusions, strict, has_gaps
+):  # type: ignore[no-untyped-def]
     count = len(steps)
     found = np.full((len(borders) - 1, count), -1, np.int64)
     taken = np.zeros(len(times), np.bool_)

@@ -124,10 +124,7 @@ class FunnelResult:
                 **_rate("conversion_rate", reached[place], entered),
                 **_rate("step_conversion_rate", reached[place] if place else None, base),
             }
-            since = {
-                "previous": times[here, place] - previous[here],
-                "entry": times[here, place] - times[here, 0],
-            }
+            since = {"previous": times[here, place] - previous[here], "entry": times[here, place] - times[here, 0]}
             for name, microseconds in since.items():
                 row |= _percentiles(f"seconds_from_{name}", microseconds if place else microseconds[:0])
             previous = np.where(here, times[:, place], previous)
