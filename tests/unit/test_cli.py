@@ -211,14 +211,26 @@ def test_every_command_has_help_with_an_example() -> None:
         ["channels", "explain"],
         ["marts", "list"],
         ["marts", "describe"],
+        ["journeys", "list"],
+        ["journeys", "show"],
+        ["funnel"],
     ):
         text = journey(*words, "--help").stdout
         assert "Examples:" in text, words
         assert f"journey {' '.join(words)}" in text, words
     names = {name for name in app if not name.startswith("-")}
-    assert names == {"run", "demo", "init", "generate", "query", "sources", "channels", "marts"}, (
-        "a new command needs a line above"
-    )
+    assert names == {
+        "run",
+        "demo",
+        "init",
+        "generate",
+        "query",
+        "sources",
+        "channels",
+        "marts",
+        "journeys",
+        "funnel",
+    }, "a new command needs a line above"
 
 
 def test_version_names_the_package() -> None:

@@ -18,8 +18,12 @@ def as_json_text(frame: pl.DataFrame) -> str:
     Times are ISO 8601, decimals are text so that nothing is rounded, and a number that JSON does not know
     (not a number, infinite) is null.
     """
-    rows = [{name: _plain(value) for name, value in row.items()} for row in frame.to_dicts()]
-    return json.dumps(rows, default=str, ensure_ascii=False, allow_nan=False, indent=1)
+    return json.dumps(plain_rows(frame), default=str, ensure_ascii=False, allow_nan=False, indent=1)
+
+
+def plain_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """The rows with times as ISO 8601 and null for a number JSON does not know; decimals as they are."""
+    return [{name: _plain(value) for name, value in row.items()} for row in frame.to_dicts()]
 
 
 def _plain(value: Any) -> Any:
