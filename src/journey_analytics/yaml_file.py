@@ -63,6 +63,10 @@ class YamlFile:
             what = f"this is not valid YAML: {' '.join(str(cause).split())}"
             do = "remove the character that YAML does not allow"
             raise self.error(Problem(what, str(self.path), do)) from cause
+        except ValueError as cause:  # a date that is none, such as 2026-13-01
+            what = f"a value is not what it looks like: {cause}"
+            do = "correct it, or put it in quotes if it is text"
+            raise self.error(Problem(what, str(self.path), do)) from cause
         except RecursionError as cause:
             what = "the file is nested too deeply to be read"
             raise self.error(Problem(what, str(self.path), "write it flatter")) from cause

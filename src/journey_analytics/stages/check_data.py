@@ -104,8 +104,8 @@ def _outrun(
 ) -> Finding:
     """A rule whose conditions touchpoints meet, and that yet takes none."""
     taken = engine.rows(
-        f"select rule_number, count(*) as n from {TOUCHPOINTS} "
-        f"inner join {OUTPUT_TABLE} using (source, event_id) "
+        f"with numbered as (select source, event_id, rule_number from {OUTPUT_TABLE}) "
+        f"select rule_number, count(*) as n from {TOUCHPOINTS} inner join numbered using (source, event_id) "
         f"where {condition_sql(rule.when).sql('duckdb')} and rule_number < {number} "
         "group by rule_number order by n desc, rule_number"
     )

@@ -103,7 +103,9 @@ class TestReader:
 
     def read(self) -> tuple[RuleTest, ...]:
         """The tests of the file that can be read."""
-        entries = plain(self.file.content.get("tests", []))
+        entries = plain(self.file.content.get("tests"))
+        if entries is None:
+            return ()
         if not isinstance(entries, list):
             self.complain("'tests' is a list of tests", ("tests",), "write '- event: {...}' lines")
             return ()
@@ -129,6 +131,7 @@ class TestReader:
     def expected(self, entry: Mapping[str, Any], path: KeyPath) -> tuple[Outcome, str | None, str | None]:
         """What a test expects: the outcome, the stage and the rule."""
         given: list[Outcome] = []
+        count = len(self.problems)
         for key, outcome in (("ignore", "ignored"), ("unmapped", "unmapped")):
             if key in entry and entry[key] is not True:
                 self.complain(f"{key} is true, or is left out", (*path, key), "write true", value=True)
@@ -143,7 +146,8 @@ class TestReader:
                 self.complain(what, (*path, "stage"), advice, value=True)
         if rule is not None:
             self.known_rule(rule, stage, (*path, "rule"))
-        if len(given) > 1 or (not given and rule is None) or (rule is not None and "unmapped" in given):
+        is_clear = len(given) == 1 or (not given and rule is not None)
+        if len(self.problems) == count and (not is_clear or (rule is not None and "unmapped" in given)):
             do = "write one of stage, ignore: true and unmapped: true; or a rule, with or without its stage"
             self.complain("a test expects one outcome", path, do)
         return (given[0] if given else "rule"), stage, rule

@@ -33,6 +33,7 @@ from journey_analytics.yaml_file import KeyPath, YamlFile, plain
 
 RULE_KEYS = ("rule", "stage", "ignore", "when", "after", "not_after", "occurrence", "from", "until")
 _REACH_KEYS = ("within", "same_session")
+_MOST_WITH_CONTEXT = 1_000
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,13 @@ class RuleReader:
             elif rule is not None:
                 seen[rule.name] = index
         complete = tuple(rule for rule in rules if rule is not None)
+        with_context = sum(rule.has_context for rule in complete)
+        if with_context > _MOST_WITH_CONTEXT:
+            self.complain(
+                f"{with_context:,} stage rules have a context, and each costs every run a look at histories",
+                ("rules",),
+                f"keep to {_MOST_WITH_CONTEXT:,}; one rule can take a list of event names",
+            )
         if len(complete) == len(rules):  # a rule that is refused may be the one that another needs
             plainly_given = {rule.stage for rule in (*complete, *following) if not rule.has_context}
             for index, rule in enumerate(complete):
