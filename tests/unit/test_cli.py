@@ -209,6 +209,8 @@ def test_every_command_has_help_with_an_example() -> None:
         ["query"],
         ["sources", "check"],
         ["channels", "explain"],
+        ["rules", "check"],
+        ["rules", "test"],
         ["marts", "list"],
         ["marts", "describe"],
     ):
@@ -216,7 +218,7 @@ def test_every_command_has_help_with_an_example() -> None:
         assert "Examples:" in text, words
         assert f"journey {' '.join(words)}" in text, words
     names = {name for name in app if not name.startswith("-")}
-    assert names == {"run", "demo", "init", "generate", "query", "sources", "channels", "marts"}, (
+    assert names == {"run", "demo", "init", "generate", "query", "sources", "channels", "rules", "marts"}, (
         "a new command needs a line above"
     )
 

@@ -153,13 +153,22 @@ def test_a_rule_behind_one_that_takes_all_of_it_is_found(tmp_path: Path, first: 
     ("first", "second"),
     [
         ("when: {event_name: a}, after: {event_name: b}", "when: {event_name: a}"),
-        ("when: {event_name: a}, occurrence: {gte: 2, within: 2d}", "when: {event_name: a}, occurrence: {gte: 2, within: 3d}"),
+        (
+            "when: {event_name: a}, occurrence: {gte: 2, within: 2d}",
+            "when: {event_name: a}, occurrence: {gte: 2, within: 3d}",
+        ),
         ("when: {event_name: a}, until: 2026-01-01", "when: {event_name: a}"),
-        ("when: {event_name: a, revenue: {gt: 1}}, occurrence: {gte: 2}", "when: {event_name: a}, occurrence: {gte: 2}"),
+        (
+            "when: {event_name: a, revenue: {gt: 1}}, occurrence: {gte: 2}",
+            "when: {event_name: a}, occurrence: {gte: 2}",
+        ),
         ("when: {event_name: [a, b], channel: ads}", "when: {event_name: [a, b]}"),
-        ("when: {event_name: a}, after: {event_name: b, same_session: true}", "when: {event_name: a}, after: {event_name: b, within: 1m}"),
+        (
+            "when: {event_name: a}, after: {event_name: b, same_session: true}",
+            "when: {event_name: a}, after: {event_name: b, within: 1m}",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_rule_with_something_left_to_it_is_not(tmp_path: Path, first: str, second: str) -> None:
     """Nothing is claimed that is not proved."""
     assert _found(tmp_path, first, second) == []

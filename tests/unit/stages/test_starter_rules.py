@@ -1,4 +1,4 @@
-"""The shipped stage models and their starter rules: complete, tested, and taken when a project writes none."""
+"""The shipped stage models and their starter rules: complete, tested, taken when a project has none."""
 
 from __future__ import annotations
 
@@ -27,12 +27,16 @@ _TIME = ProjectTime(ZoneInfo("Europe/Berlin"), timedelta(minutes=30))
 _EVENT_NAMES = Path(starter_rules("seven_stage").shipped_files[1])
 
 # https://support.google.com/analytics/answer/9267735, the events that say something of a customer's way
-_GA4 = """add_payment_info add_shipping_info add_to_cart add_to_wishlist begin_checkout generate_lead login purchase
-    refund remove_from_cart search select_content select_item select_promotion share sign_up tutorial_begin
-    tutorial_complete view_cart view_item view_item_list view_promotion join_group level_end level_start level_up
-    post_score earn_virtual_currency spend_virtual_currency unlock_achievement qualify_lead working_lead
-    close_convert_lead first_visit first_open session_start page_view screen_view user_engagement scroll click
-    file_download video_start video_progress video_complete view_search_results form_start form_submit"""
+_GA4 = """
+    add_payment_info add_shipping_info add_to_cart add_to_wishlist begin_checkout generate_lead
+    login purchase refund remove_from_cart search select_content select_item select_promotion share
+    sign_up tutorial_begin tutorial_complete view_cart view_item view_item_list view_promotion
+    join_group level_end level_start level_up post_score earn_virtual_currency
+    spend_virtual_currency unlock_achievement qualify_lead working_lead close_convert_lead
+    first_visit first_open session_start page_view screen_view user_engagement scroll click
+    file_download video_start video_progress video_complete view_search_results form_start
+    form_submit
+"""
 # https://segment.com/docs/connections/spec/ecommerce/v2/
 _SEGMENT = """Products Searched,Product List Viewed,Product List Filtered,Promotion Viewed,Promotion Clicked,
     Product Clicked,Product Viewed,Product Added,Product Removed,Cart Viewed,Checkout Started,
