@@ -1,8 +1,8 @@
 """`python -m tests.benchmarks.rules`: stage rules beside the same table copied with one case expression.
 
-Made-up touchpoints (skewed customers and event names). The yardstick, measured in the same process before
-and after every figure: the touchpoints copied with one `case` of 50 branches on the event's name. Fifty rules, ten
-of them with a context, are to cost at most twice that.
+Made-up touchpoints, customers and event names skewed. The yardstick, measured in the same process before
+and after every figure: the touchpoints copied with one `case` of 50 branches on the event's name. Fifty
+rules, ten of them with a context, are to cost at most twice that.
 """
 
 from __future__ import annotations
