@@ -66,7 +66,7 @@ def test_a_test_that_fails_is_shown_beside_what_it_expects(tiny: Path, edit: Edi
 
 def test_rules_without_a_test_are_named_and_no_failure(tiny: Path, edit: Edit) -> None:
     """With their count."""
-    edit(tiny / "stages.yaml", "  - {event: {event_name: visit}, stage: awareness}\n", "")
+    edit(tiny / "stages.yaml", "  - {event: {event_name: visit}, rule: visit}\n", "")
     shown = journey("rules", "test", "-p", str(tiny))
     assert shown.returncode == 0
     assert "4 of 4 tests passed\n1 rules without a test: visit\n" in shown.stdout
