@@ -19,12 +19,15 @@ from journey_analytics.durations import Duration, parse_duration
 from journey_analytics.errors import ConfigError, JourneyError, Problem, advise
 from journey_analytics.sources.channels.rules import ChannelRules, read_channels
 from journey_analytics.sources.mapping import Source, read_mapping
-from journey_analytics.stages.rules import StageMap, read_stages
+from journey_analytics.stages.compile import ProjectTime
+from journey_analytics.stages.stage_map import StageMap
 from journey_analytics.stages.stage_models import StageModel, shipped, shipped_names
+from journey_analytics.stages.stages_file import read_stages, starter_rules
 from journey_analytics.touchpoints import PROPERTY, RULE_COLUMNS, Kind
 from journey_analytics.yaml_file import YamlFile
 
 PROJECT_FILE = "journey.yaml"
+_STAGES_FILE = "stages.yaml"
 
 
 class _Section(BaseModel):
@@ -90,7 +93,9 @@ class Settings(_Section):
     project: str = Field(min_length=1, description="Name of the project.")
     timezone: str = Field(description="IANA zone in which days begin, for example Europe/Berlin.")
     stage_model: str = Field("seven_stage", description="A shipped stage model.")
-    stages: str = Field("stages.yaml", description="File with the stage rules.")
+    stages: str | None = Field(
+        None, description="File with the stage rules; stages.yaml, and without one the shipped starter rules."
+    )
     further_stages: tuple[str, ...] = Field(
         (), description="Files with further stage models and their rules, applied to the same journeys."
     )
@@ -148,6 +153,11 @@ class Project:
         return ZoneInfo(self.settings.timezone)
 
     @property
+    def time(self) -> ProjectTime:
+        """What days and sessions are to the stage rules."""
+        return ProjectTime(self.zone, self.settings.session_timeout)
+
+    @property
     def marts_folder(self) -> Path:
         """Where the marts are published."""
         return self.folder / self.settings.marts.folder
@@ -174,7 +184,7 @@ class Project:
 
     @cached_property
     def config_sha256(self) -> str:
-        """One hash over the text of every file of the project."""
+        """One hash over the text of every file of the project, and of the shipped rules it uses."""
         digest = hashlib.sha256()
         for path in self.files:
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -205,9 +215,15 @@ def read_project(folder: Path) -> Project:
     said = _said(file)
     model = shipped(said.stage_model) if said.stage_model in shipped_names() else None
     maps: list[StageMap] = []
+    stages_path = folder / (said.stages or _STAGES_FILE)
+    has_stages_file = said.stages is not None or stages_path.is_file()
     try:
-        maps.append(read_stages(folder / said.stages, model))
-        model = maps[0].model
+        if has_stages_file:
+            maps.append(read_stages(stages_path, model))
+        elif model is not None:
+            maps.append(starter_rules(model.name))
+        if maps:
+            model = maps[0].model
     except JourneyError as error:
         problems.extend(error.problems)
     if model is None and said.stage_model not in shipped_names():
@@ -227,8 +243,10 @@ def read_project(folder: Path) -> Project:
     if problems or settings is None or model is None:
         raise ConfigError(problems)
     own_channels = [said.channels] if said.channels else []
-    named = (said.stages, *said.further_stages, *own_channels, *said.sources)
-    files = (path, *(folder / name for name in named))
+    named = (*said.further_stages, *own_channels, *said.sources)
+    files = (path, *([stages_path] if has_stages_file else []), *(folder / name for name in named))
+    shipped_files = dict.fromkeys(file for found in maps for file in found.shipped_files)
+    files = (*files, *shipped_files)
     return Project(folder, settings, tuple(sources), tuple(maps), channels, files)
 
 
@@ -238,7 +256,7 @@ class _Said(_Section):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     stage_model: str = Settings.model_fields["stage_model"].default
-    stages: str = Settings.model_fields["stages"].default
+    stages: str | None = None
     further_stages: tuple[str, ...] = ()
     channels: str | None = None
     sources: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 
 import polars as pl
@@ -46,6 +46,7 @@ from journey_analytics.sources.load import (
 )
 from journey_analytics.sources.store import Load, Store
 from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
+from journey_analytics.stages.stage_map import StageMap
 from journey_analytics.stages.tables import rule_table, stage_table
 from journey_analytics.tables import make, needed_for
 
@@ -65,6 +66,8 @@ class Run:
     totals: list[SourceTotals] = field(default_factory=list)
     results: list[CheckResult] = field(default_factory=list)
     parameters: Parameters = field(default_factory=dict)
+    stage_maps: tuple[StageMap, ...] = ()
+    """Those of the project, with what the data shows of them."""
     made: dict[str, int] = field(default_factory=dict)
     """The tables made so far, with their rows."""
 
@@ -191,10 +194,12 @@ def _stage(run: Run) -> str:
     engine, project = run.engine, run.project
     span = engine.rows(f"select min(occurred_us) as first, max(occurred_us) as last from {EVENTS}")[0]
     restart = project.settings.journey.restart
-    engine.load("seed_stages", stage_table(project.stage_maps, restart.on if restart else ()))
     engine.load("seed_stage_rules", rule_table(project.stage_maps))
     engine.load("seed_utc_offsets", utc_offsets(project.zone, span["first"], span["last"]))
-    engine.create_table(OUTPUT_TABLE, compile_rules(project.stage_maps, project.settings.journey.key))
+    key = project.settings.journey.key
+    engine.create_table(OUTPUT_TABLE, compile_rules(project.stage_maps, project.time, key))
+    run.stage_maps = tuple(_with_unseen(engine, found) for found in project.stage_maps)
+    engine.load("seed_stages", stage_table(run.stage_maps, restart.on if restart else ()))
     counts = engine.rows(
         "select stage_model, count(rule_number) as taken, count(*) - count(rule_number) as unmapped "
         f"from {OUTPUT_TABLE} group by stage_model order by stage_model"
@@ -205,6 +210,16 @@ def _stage(run: Run) -> str:
         + f"{row['taken']:,} touchpoints with a stage or ignored, {row['unmapped']:,} without a stage"
         for row in counts
     )
+
+
+def _with_unseen(engine: DuckDBEngine, found: StageMap) -> StageMap:
+    """The stage map, knowing which of its starter rules took nothing."""
+    if not found.starter_rules:
+        return found
+    sql = f"select distinct rule_number from {OUTPUT_TABLE} where stage_model = $name"
+    seen = {row["rule_number"] for row in engine.rows(sql, {"name": found.model.name})}
+    starters = range(len(found.own_rules) + 1, len(found.rules) + 1)
+    return replace(found, unseen=frozenset(starters) - seen)
 
 
 def _journeys(run: Run) -> str:
@@ -260,9 +275,7 @@ def _publish(run: Run) -> str:
         "models_sha256": _models_sha256(),
         "quarantined": run.engine.count(QUARANTINE),
         "stages_not_observed": [
-            stage
-            for stage in run.project.stage_model.names
-            if stage not in run.project.stage_map.observed_stages
+            stage for stage in run.project.stage_model.names if stage not in run.stage_maps[0].observed_stages
         ],
         "stage_model": run.project.stage_model.name,
         "conversion_stage": run.project.settings.conversion.stage,

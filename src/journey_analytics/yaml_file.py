@@ -6,9 +6,11 @@ Does not belong here: what any particular file means.
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +24,8 @@ from journey_analytics.errors import ConfigError, JourneyError, Place, Problem, 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 KeyPath = tuple[str | int, ...]
 
+_END_OF_SCALAR = re.compile(r"[,\]}]|\s#|:\s|$")
+
 
 class YamlFile:
     """A parsed YAML file: its content, and the place of every key in it.
@@ -34,11 +38,12 @@ class YamlFile:
     def __init__(self, path: Path, error: type[JourneyError] = ConfigError) -> None:
         self.path = path
         self.error = error
+        self._text = ""
         self.content: CommentedMap = self._parse()
 
     def _parse(self) -> CommentedMap:
         try:
-            text = self.path.read_text(encoding="utf-8-sig")
+            self._text = text = self.path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
             raise self.error(
                 Problem("the file does not exist", str(self.path), "create it, or correct the name")
@@ -58,6 +63,13 @@ class YamlFile:
             what = f"this is not valid YAML: {' '.join(str(cause).split())}"
             do = "remove the character that YAML does not allow"
             raise self.error(Problem(what, str(self.path), do)) from cause
+        except ValueError as cause:  # a date that is none, such as 2026-13-01
+            what = f"a value is not what it looks like: {cause}"
+            do = "correct it, or put it in quotes if it is text"
+            raise self.error(Problem(what, str(self.path), do)) from cause
+        except RecursionError as cause:
+            what = "the file is nested too deeply to be read"
+            raise self.error(Problem(what, str(self.path), "write it flatter")) from cause
         if not isinstance(content, CommentedMap):
             raise self.error(
                 Problem(
@@ -85,6 +97,18 @@ class YamlFile:
                 break
             found = Place(self.path, line + 1, column + 1)
         return found
+
+    def written(self, path: KeyPath) -> str:
+        """The value at `path` as the file spells it, where YAML takes it for something else than text."""
+        place = self.place(path, value=True)
+        if place.line is None or place.column is None:
+            return ""
+        rest = self._lines[place.line - 1][place.column - 1 :]
+        return _END_OF_SCALAR.split(rest, maxsplit=1)[0].strip()
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self._text.splitlines()
 
     def problem(self, what: str, path: KeyPath, do: str, *, value: bool = False) -> Problem:
         """A problem at the key (or value) at `path`."""

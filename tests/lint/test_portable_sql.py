@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from journey_analytics.durations import parse_duration
 from journey_analytics.engine.models import sql_folder
-from journey_analytics.stages.compile import compile_rules
-from journey_analytics.stages.rules import Comparison, Earlier, Group, Occurrence, StageMap, StageRule
+from journey_analytics.stages.compile import ProjectTime, compile_rules
+from journey_analytics.stages.conditions import Comparison, Group
+from journey_analytics.stages.rules import Earlier, Occurrence, Reach, StageRule
+from journey_analytics.stages.stage_map import StageMap
 from journey_analytics.stages.stage_models import shipped
 from tests.lint import portable_sql
 from tests.lint.portable_sql import RULES, UNREADABLE, lint, lint_folder
@@ -378,16 +382,28 @@ RULE_SETS = {
             "first",
             "purchase",
             BASKET,
-            (Earlier(None, MANY, parse_duration("28d"), is_wanted=False),),
+            (Earlier(None, MANY, Reach(parse_duration("28d")), is_wanted=False),),
+            from_day=date(2026, 3, 1),
         ),
-        StageRule("loyal", "loyalty", BASKET, (), Occurrence(8, parse_duration("56d"))),
-        StageRule("again", "loyalty", BASKET, (Earlier("purchase", None, None, is_wanted=True),)),
-        StageRule("third", "usage", MANY, (), Occurrence(3, None)),
+        StageRule("loyal", "loyalty", BASKET, (), Occurrence(8, Reach(parse_duration("56d")))),
+        StageRule("again", "loyalty", BASKET, (Earlier("purchase", None),)),
+        StageRule("third", "usage", MANY, (), Occurrence(3)),
         StageRule("basket", "purchase", BASKET),
     ],
+    "sessions": [
+        StageRule("again", "loyalty", BASKET, (Earlier("purchase", None, Reach(same_session=True)),)),
+        StageRule("third", "usage", MANY, (), Occurrence(3, Reach(parse_duration("1h"), same_session=True))),
+        StageRule("noise", None, MANY),
+        StageRule("basket", "purchase", BASKET, until_day=date(2026, 3, 1)),
+    ],
+    "many_names": [
+        StageRule(f"r{n}", "usage", Comparison("event_name", "equals", f"it's {n}")) for n in range(100)
+    ],
+    "only_contexts": [StageRule("again", "loyalty", BASKET, (), Occurrence(2))],
 }
+PROJECT_TIME = ProjectTime(ZoneInfo("Europe/Berlin"), parse_duration("30m"))
 
 
 @pytest.mark.parametrize("name", RULE_SETS)
 def test_compiled_rules_are_portable(name: str) -> None:
-    assert lint(compile_rules([StageMap(shipped("seven_stage"), tuple(RULE_SETS[name]))])) == []
+    assert lint(compile_rules([StageMap(shipped("seven_stage"), tuple(RULE_SETS[name]))], PROJECT_TIME)) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -14,8 +15,10 @@ import polars as pl
 from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.models import LAYERS, models
 from journey_analytics.local_days import utc_offsets
-from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
-from journey_analytics.stages.rules import Comparison, StageMap, StageRule
+from journey_analytics.stages.compile import OUTPUT_TABLE, ProjectTime, compile_rules
+from journey_analytics.stages.conditions import Comparison
+from journey_analytics.stages.rules import StageRule
+from journey_analytics.stages.stage_map import StageMap
 from journey_analytics.stages.stage_models import Stage, StageModel
 from journey_analytics.stages.tables import rule_table, stage_table
 from journey_analytics.tables import make, needed_for
@@ -192,7 +195,7 @@ def contents(engine: DuckDBEngine, table: str) -> list[tuple[Any, ...]]:
 
 @cache
 def _compiled(maps: tuple[StageMap, ...]) -> str:
-    return compile_rules(maps, "session_ref")
+    return compile_rules(maps, ProjectTime(ZoneInfo("UTC"), timedelta(minutes=30)), "session_ref")
 
 
 def _named(name: str) -> Comparison:

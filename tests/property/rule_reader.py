@@ -9,8 +9,10 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 Rule = Mapping[str, Any]
 
@@ -30,10 +32,30 @@ class Touch:
     page_path: str | None
     revenue: Decimal | None
     properties: str | None
+    score: float | None = None
+    score_kind: str | None = None
+    device: str | None = None
+    country: str | None = None
 
 
-def first_rules(rules: Sequence[Rule], touches: Sequence[Touch]) -> dict[str, int | None]:
+@dataclass(frozen=True)
+class RuleFile:
+    """The content of a stages.yaml, and what its project says of time."""
+
+    rules: Sequence[Rule]
+    lists: Mapping[str, Sequence[Any]]
+    zone: str = "Europe/Berlin"
+    session_timeout: str = "30m"
+
+    def named_lists_written_out(self) -> Sequence[Rule]:
+        """The rules, each named list as the values it holds."""
+        return [_written_out(rule, self.lists) for rule in self.rules]
+
+
+def first_rules(file: RuleFile, touches: Sequence[Touch]) -> dict[str, int | None]:
     """Event id to the number of the first rule that takes it; None when none does."""
+    reader = _Reader(file)
+    rules = reader.rules
     taken: dict[str, int | None] = {}
     for touch in touches:
         history = sorted(
@@ -41,49 +63,101 @@ def first_rules(rules: Sequence[Rule], touches: Sequence[Touch]) -> dict[str, in
             key=lambda other: (other.us, other.source, other.event_id),
         )
         before = history[: history.index(touch)]
-        numbers = (n for n, rule in enumerate(rules, 1) if takes(rule, rules, touch, before))
+        numbers = (n for n, rule in enumerate(rules, 1) if reader.takes(rule, touch, before))
         taken[touch.event_id] = next(numbers, None)
     return taken
 
 
-def takes(rule: Rule, rules: Sequence[Rule], touch: Touch, before: Sequence[Touch]) -> bool:
-    """Whether the rule takes the touchpoint, given the customer's earlier ones."""
-    if not meets(rule["when"], touch):
-        return False
-    if "after" in rule and not _happened(rule["after"], rules, touch, before):
-        return False
-    if "not_after" in rule and _happened(rule["not_after"], rules, touch, before):
-        return False
-    if "occurrence" in rule:
-        count, within = rule["occurrence"]["gte"], rule["occurrence"].get("within")
-        alike = [other for other in before if meets(rule["when"], other)] + [touch]
-        if len(alike) < count:
+class _Reader:
+    def __init__(self, file: RuleFile) -> None:
+        self.rules = file.named_lists_written_out()
+        self.zone = ZoneInfo(file.zone)
+        self.timeout_us = duration_us(file.session_timeout)
+
+    def takes(self, rule: Rule, touch: Touch, before: Sequence[Touch]) -> bool:
+        """Whether the rule takes the touchpoint, given the customer's earlier ones."""
+        if not self.takes_without_context(rule, touch):
             return False
-        return within is None or touch.us - alike[-count].us <= duration_us(within)
-    return True
+        if "after" in rule and not self.happened(rule["after"], touch, before):
+            return False
+        if "not_after" in rule and self.happened(rule["not_after"], touch, before):
+            return False
+        if "occurrence" in rule:
+            context = rule["occurrence"]
+            alike = [other for other in before if meets(rule["when"], other)] + [touch]
+            if len(alike) < context["gte"]:
+                return False
+            return self.is_near(context, alike[-context["gte"]], touch, before)
+        return True
 
+    def takes_without_context(self, rule: Rule, touch: Touch) -> bool:
+        """By its columns and its day alone."""
+        day = (
+            (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=touch.us)).astimezone(self.zone).date()
+        )
+        if "from" in rule and day < _day(rule["from"]):
+            return False
+        if "until" in rule and day >= _day(rule["until"]):
+            return False
+        return meets(rule["when"], touch)
 
-def _happened(
-    context: Mapping[str, Any], rules: Sequence[Rule], touch: Touch, before: Sequence[Touch]
-) -> bool:
-    """Whether an earlier touchpoint is what the context speaks of, not longer ago than it says."""
-    columns = {key: value for key, value in context.items() if key not in ("stage", "within")}
-    for other in before:
+    def happened(self, context: Mapping[str, Any], touch: Touch, before: Sequence[Touch]) -> bool:
+        """Whether an earlier touchpoint is what the context speaks of, near enough."""
+        columns = {
+            key: value for key, value in context.items() if key not in ("stage", "within", "same_session")
+        }
+        for other in before:
+            if not self.is_near(context, other, touch, before):
+                continue
+            if "stage" in context and (self.plain_rule(other) or {}).get("stage") == context["stage"]:
+                return True
+            if "stage" not in context and meets(columns, other):
+                return True
+        return False
+
+    def is_near(
+        self, context: Mapping[str, Any], other: Touch, touch: Touch, before: Sequence[Touch]
+    ) -> bool:
+        """Not longer ago than `within`, not before the session."""
         if "within" in context and touch.us - other.us > duration_us(context["within"]):
-            continue
-        if "stage" in context and plain_stage(rules, other) == context["stage"]:
-            return True
-        if "stage" not in context and meets(columns, other):
-            return True
-    return False
+            return False
+        return not context.get("same_session") or other.us >= self.session_start(touch, before)
+
+    def session_start(self, touch: Touch, before: Sequence[Touch]) -> int:
+        """Back from touchpoint to touchpoint while the gaps are short; ignored ones are no steps."""
+        start = touch.us
+        for other in reversed(before):
+            rule = self.plain_rule(other)
+            if rule is not None and rule.get("ignore"):
+                continue
+            if start - other.us > self.timeout_us:
+                break
+            start = other.us
+        return start
+
+    def plain_rule(self, touch: Touch) -> Rule | None:
+        """The rule without a context that takes a touchpoint by its own columns."""
+        for rule in self.rules:
+            has_context = {"after", "not_after", "occurrence"} & rule.keys()
+            if not has_context and self.takes_without_context(rule, touch):
+                return rule
+        return None
 
 
-def plain_stage(rules: Sequence[Rule], touch: Touch) -> str | None:
-    """The stage that the rules without a context give a touchpoint by its own columns."""
-    for rule in rules:
-        if not {"after", "not_after", "occurrence"} & rule.keys() and meets(rule["when"], touch):
-            return rule.get("stage")
-    return None
+def _day(given: Any) -> date:
+    return given if isinstance(given, date) else date.fromisoformat(given)
+
+
+def _written_out(node: Any, lists: Mapping[str, Sequence[Any]]) -> Any:
+    if isinstance(node, list):
+        return [_written_out(item, lists) for item in node]
+    if not isinstance(node, dict):
+        return node
+    named = {"in_list": "in", "not_in_list": "not"}
+    return {
+        named.get(key, key): list(lists[value]) if key in named else _written_out(value, lists)
+        for key, value in node.items()
+    }
 
 
 def duration_us(text: str) -> int:

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from ruamel.yaml import YAML
@@ -29,12 +30,13 @@ from journey_analytics.contracts import Contract, contracts
 from journey_analytics.durations import microseconds, parse_duration
 from journey_analytics.engine.models import models, sql_folder, tables_read
 from journey_analytics.local_days import to_us
-from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
-from journey_analytics.stages.rules import read_stages
+from journey_analytics.stages.compile import OUTPUT_TABLE, ProjectTime, compile_rules
 from journey_analytics.stages.stage_models import shipped
+from journey_analytics.stages.stages_file import read_stages
 from tests.sql.engines import Engine
 
 FOLDER = Path(__file__).parent
+PROJECT_TIME = ProjectTime(ZoneInfo("Europe/Berlin"), timedelta(minutes=30))
 _TYPES = {
     "BIGINT": pa.int64(),
     "BOOLEAN": pa.bool_(),
@@ -66,7 +68,8 @@ class Case:
     def sql(self) -> str:
         """The text to run."""
         if self.model == OUTPUT_TABLE:
-            return str(compile_rules([read_stages(self.folder / "stages.yaml", shipped("seven_stage"))]))
+            found = read_stages(self.folder / "stages.yaml", shipped("seven_stage"))
+            return str(compile_rules([found], PROJECT_TIME))
         texts: dict[str, str] = {**{name: model.text for name, model in models().items()}, **checks()}
         return texts[self.model]
 

@@ -17,8 +17,8 @@ from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import ConfigError, JourneyError, Problem, advise
 from journey_analytics.funnels.kernel import Rules
 from journey_analytics.funnels.passes import UNBOUNDED
-from journey_analytics.stages.compile import condition_sql
-from journey_analytics.stages.rules import read_condition
+from journey_analytics.stages.condition_sql import condition_sql
+from journey_analytics.stages.conditions import read_condition
 
 Mode = Literal["ordered", "strict", "unordered"]
 Attribution = Literal["first_touch", "last_touch", "step", "all_steps"]

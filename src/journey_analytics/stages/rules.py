@@ -1,69 +1,47 @@
 """Stage rules as written: ordered, named, first match wins.
 
-Belongs here: the grammar of a rule and every complaint about its text.
-Does not belong here: SQL (compile.py).
+A rule has a `when` (conditions on the touchpoint's own columns) and may have a context: `after` and
+`not_after` (something earlier in the same customer's history), `occurrence` (the how-manieth touchpoint of
+this kind it is). Each context may say `within: 30d` (not longer ago), `same_session: true` (not before the
+session of the touchpoint began), or both. A context looks at what an earlier touchpoint is by its own
+columns, never at that one's context: `after: {stage: purchase}` means an earlier touchpoint that a rule of
+that stage without a context would take. So the result never depends on its own outcome.
 
-A rule has a `when` (conditions on the touchpoint's own columns; all keys must hold, `any`, `all` and `not`
-nest) and may have a context: `after` and `not_after` (something earlier in the same customer's history),
-`occurrence` (the how-manieth touchpoint of this kind it is). A context looks at what an earlier touchpoint
-is by its own columns, never at that one's context: `after: {stage: purchase}` means an earlier touchpoint
-that a rule of that stage without a context would take. So the result never depends on its own outcome.
+A session is what it is everywhere: touchpoints with no gap longer than the project's `session_timeout`, those
+that a rule without a context ignores not counted.
+
+`from:` and `until:` say on which days, in the project's time zone, a rule takes touchpoints; the day of
+`until` is not one of them. They say nothing of the touchpoints that a context counts as of the rule's kind.
+
+Belongs here: the grammar of a rule and every complaint about its text.
+Does not belong here: conditions (conditions.py), the file around rules (stages_file.py), SQL (compile.py).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict
-from ruamel.yaml.comments import CommentedMap
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from journey_analytics.durations import parse_duration
-from journey_analytics.errors import Problem, StageRuleError, advise
+from journey_analytics.errors import Place, Problem, advise
+from journey_analytics.stages.conditions import Condition, ConditionReader, Lists
 from journey_analytics.stages.stage_models import StageModel
-from journey_analytics.touchpoints import PROPERTY, RULE_COLUMNS, Kind
 from journey_analytics.yaml_file import KeyPath, YamlFile, plain
 
-Operator = Literal[
-    "equals", "in", "not", "gt", "gte", "lt", "lte", "contains", "starts_with", "matches", "exists"
-]
-
-TEXT_OPERATORS = ("contains", "starts_with", "matches")
-ORDER_OPERATORS = ("gt", "gte", "lt", "lte")
-OPERATORS: tuple[Operator, ...] = (
-    "equals", "in", "not", "gt", "gte", "lt", "lte", "contains", "starts_with", "matches", "exists",
-)  # fmt: skip
-RULE_KEYS = ("rule", "stage", "ignore", "when", "after", "not_after", "occurrence")
-
-# What RE2 and Java's engine read alike, see the portable subset: no backslash, no look-around,
-# no back-reference, no lazy, possessive or counted repeat, no named or combined class.
-_UNPORTABLE_REGEX = re.compile(r"\\|\(\?|[*+?][*+?]|\{|\[\[|\[:|&&")
-_MAX_REGEX = 1_000
-_LARGEST_NUMBER = 10**15
+RULE_KEYS = ("rule", "stage", "ignore", "when", "after", "not_after", "occurrence", "from", "until")
+_REACH_KEYS = ("within", "same_session")
+_MOST_WITH_CONTEXT = 1_000
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One test of one column: `page_path` `matches` `^/pricing`."""
+class Reach:
+    """How far back a context looks: so long ago, to the start of the session, or (None, False) for ever."""
 
-    column: str
-    operator: Operator
-    value: Any
-
-
-@dataclass(frozen=True)
-class Group:
-    """Conditions that hold together: all of them, any of them, or (with `not`) none of them."""
-
-    kind: Literal["all", "any", "not"]
-    parts: tuple[Condition, ...]
-
-
-Condition = Comparison | Group
+    within: timedelta | None = None
+    same_session: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,27 +50,36 @@ class Earlier:
 
     stage: str | None
     when: Condition | None
-    within: timedelta | None
-    is_wanted: bool
+    reach: Reach = Reach()
+    is_wanted: bool = True
 
 
 @dataclass(frozen=True)
 class Occurrence:
-    """The touchpoint is at least the `at_least`-th of its kind, the last ones within `within`."""
+    """The touchpoint is at least the `at_least`-th of its kind within reach."""
 
     at_least: int
-    within: timedelta | None
+    reach: Reach = Reach()
 
 
 @dataclass(frozen=True)
 class StageRule:
-    """One rule: what it takes, and the stage it gives (None for a rule that ignores)."""
+    """One rule: what it takes, and the stage it gives (None for a rule that ignores).
+
+    Attributes:
+        from_day: the first local day on which it takes touchpoints.
+        until_day: the first local day on which it takes none any more.
+        place: where it is written.
+    """
 
     name: str
     stage: str | None
     when: Condition
     earlier: tuple[Earlier, ...] = ()
     occurrence: Occurrence | None = None
+    from_day: date | None = None
+    until_day: date | None = None
+    place: Place | None = field(default=None, compare=False)
 
     @property
     def ignores(self) -> bool:
@@ -105,45 +92,35 @@ class StageRule:
         return bool(self.earlier) or self.occurrence is not None
 
 
-@dataclass(frozen=True)
-class StageMap:
-    """A stage model and the rules that map events to its stages, in order of precedence."""
+class RuleReader:
+    """Walks the rules of one file and collects every problem instead of stopping at the first.
 
-    model: StageModel
-    rules: tuple[StageRule, ...]
-
-    @property
-    def observed_stages(self) -> list[str]:
-        """The stages some rule gives, in the model's order; the others cannot be seen in this data."""
-        given = {rule.stage for rule in self.rules}
-        return [stage for stage in self.model.names if stage in given]
-
-
-def read_rules(file: YamlFile, model: StageModel) -> tuple[StageRule, ...]:
-    """The rules of a stages.yaml, checked against the stage model.
-
-    Raises:
-        StageRuleError: every problem of the file together, each at its line and column.
+    Args:
+        file: the file, for the places of the problems.
+        model: the stages that rules may give.
+        lists: the named lists that conditions may ask for.
     """
-    return _Reader(file, model).read()
 
-
-class _Reader:
-    """Walks the rules of one file and collects every problem instead of stopping at the first."""
-
-    def __init__(self, file: YamlFile, model: StageModel) -> None:
+    def __init__(self, file: YamlFile, model: StageModel, lists: Lists) -> None:
         self.file = file
         self.model = model
         self.problems: list[Problem] = []
+        self.conditions = ConditionReader(file, lists, self.problems.append).conditions
 
     def complain(self, what: str, path: KeyPath, do: str, *, value: bool = False) -> None:
+        """Note a problem at the key (or value) at `path`."""
         self.problems.append(self.file.problem(what, path, do, value=value))
 
-    def read(self) -> tuple[StageRule, ...]:
+    def read(self, following: Sequence[StageRule] = ()) -> tuple[StageRule, ...]:
+        """The rules of the file that can be read.
+
+        Args:
+            following: rules that stand behind them, of which a context may speak too.
+        """
         entries = plain(self.file.content.get("rules"))
-        if not isinstance(entries, list) or not entries:
-            self.complain("there are no stage rules", ("rules",), "list at least one under 'rules'")
-            raise StageRuleError(self.problems)
+        if not isinstance(entries, list):
+            self.complain("'rules' is a list of rules", ("rules",), "write '- rule: some_name' lines")
+            return ()
         rules = [self.rule(entry, ("rules", index)) for index, entry in enumerate(entries)]
         seen: dict[str, int] = {}
         for index, rule in enumerate(rules):
@@ -157,14 +134,21 @@ class _Reader:
             elif rule is not None:
                 seen[rule.name] = index
         complete = tuple(rule for rule in rules if rule is not None)
+        with_context = sum(rule.has_context for rule in complete)
+        if with_context > _MOST_WITH_CONTEXT:
+            self.complain(
+                f"{with_context:,} stage rules have a context, and each costs every run a look at histories",
+                ("rules",),
+                f"keep to {_MOST_WITH_CONTEXT:,}; one rule can take a list of event names",
+            )
         if len(complete) == len(rules):  # a rule that is refused may be the one that another needs
+            plainly_given = {rule.stage for rule in (*complete, *following) if not rule.has_context}
             for index, rule in enumerate(complete):
-                self.check_stages_have_plain_rules(rule, complete, ("rules", index))
-        if self.problems:
-            raise StageRuleError(self.problems)
+                self.check_stages_have_plain_rules(rule, plainly_given, ("rules", index))
         return complete
 
     def rule(self, entry: Any, path: KeyPath) -> StageRule | None:
+        """The rule at `path`, or None when something in it cannot be used."""
         if not isinstance(entry, Mapping):
             self.complain("a rule is a list of keys", path, f"known keys: {', '.join(RULE_KEYS)}")
             return None
@@ -189,11 +173,21 @@ class _Reader:
         occurrence = None
         if "occurrence" in entry:
             occurrence = self.occurrence(entry["occurrence"], (*path, "occurrence"))
+        from_day, until_day = self.day(entry, path, "from"), self.day(entry, path, "until")
+        if from_day is not None and until_day is not None and from_day >= until_day:
+            self.complain(
+                f"stage rule {name!r} takes nothing: it begins on the day it ends, or later",
+                (*path, "until"),
+                f"name a day after {from_day}; the day of 'until' is not included",
+                value=True,
+            )
         if len(self.problems) > count or when is None:
             return None
-        return StageRule(name, stage, when, earlier, occurrence)
+        place = self.file.place((*path, "rule"))
+        return StageRule(name, stage, when, earlier, occurrence, from_day, until_day, place)
 
     def stage_of(self, entry: Mapping[str, Any], path: KeyPath, name: str) -> str | None:
+        """The stage a rule gives; None when it ignores."""
         stage, ignore = entry.get("stage"), entry.get("ignore", False)
         if ignore is not True and ignore is not False:
             self.complain("ignore is true or false", (*path, "ignore"), "correct it", value=True)
@@ -208,6 +202,7 @@ class _Reader:
         return stage if isinstance(stage, str) else None
 
     def known_stage(self, stage: Any, path: KeyPath) -> None:
+        """Complain of a stage that the model does not have."""
         if stage not in self.model.names:
             self.complain(
                 f"unknown stage {stage!r} in stage model {self.model.name!r}",
@@ -217,12 +212,11 @@ class _Reader:
             )
 
     def check_stages_have_plain_rules(
-        self, rule: StageRule, rules: tuple[StageRule, ...], path: KeyPath
+        self, rule: StageRule, plainly_given: set[str | None], path: KeyPath
     ) -> None:
+        """Complain of a context that waits for a stage which only rules with a context give."""
         for earlier in rule.earlier:
-            if earlier.stage is None:
-                continue
-            if not any(other.stage == earlier.stage and not other.has_context for other in rules):
+            if earlier.stage is not None and earlier.stage not in plainly_given:
                 self.complain(
                     f"stage rule {rule.name!r} looks back at stage {earlier.stage!r}, "
                     "which no rule without a context gives",
@@ -230,121 +224,12 @@ class _Reader:
                     "name the earlier event instead, for example {event_name: order_completed}",
                 )
 
-    def conditions(self, entry: Any, path: KeyPath) -> Condition | None:
-        if not isinstance(entry, Mapping) or not entry:
-            self.complain("conditions are 'column: value' keys", path, "name at least one column")
-            return None
-        parts: list[Condition] = []
-        for key, value in entry.items():
-            place = (*path, key)
-            if key in ("any", "all"):
-                if not isinstance(value, list) or not value:
-                    self.complain(f"{key!r} takes a list of conditions", place, "write a list")
-                    continue
-                inner = [self.conditions(item, (*place, i)) for i, item in enumerate(value)]
-                parts.append(Group(key, tuple(part for part in inner if part is not None)))
-            elif key == "not":
-                negated = self.conditions(value, place)
-                if negated is not None:
-                    parts.append(Group("not", (negated,)))
-            else:
-                parts.extend(self.comparisons(key, value, place))
-        return parts[0] if len(parts) == 1 else Group("all", tuple(parts))
-
-    def comparisons(self, column: str, test: Any, path: KeyPath) -> list[Comparison]:
-        is_property = PROPERTY.fullmatch(column) is not None
-        if not is_property and column not in RULE_COLUMNS:
-            known = [*RULE_COLUMNS, "properties.<name>", "any", "all", "not"]
-            self.complain(f"unknown column {column!r}", path, advise(column, known, "column"))
-            return []
-        kind = None if is_property else RULE_COLUMNS[column]
-        tests = test if isinstance(test, Mapping) else {_implied_operator(test): test}
-        found: list[Comparison] = []
-        for operator, value in tests.items():
-            place = (*path, operator) if isinstance(test, Mapping) else path
-            if operator not in OPERATORS:
-                self.complain(
-                    f"unknown test {operator!r} of column {column!r}",
-                    place,
-                    advise(operator, OPERATORS, "test"),
-                )
-            elif self.value_fits(column, kind, operator, value, place):
-                found.append(Comparison(column, operator, value))
-        return found
-
-    def value_fits(self, column: str, kind: Kind | None, operator: str, value: Any, path: KeyPath) -> bool:
-        if operator == "exists":
-            if isinstance(value, bool):
-                return True
-            self.complain("exists is true or false", path, "correct it", value=True)
-            return False
-        values = value if isinstance(value, list) else [value]
-        if not values:
-            outcome = "never holds" if operator == "in" else "always holds"
-            self.complain(f"{column} {operator} an empty list {outcome}", path, "list a value")
-            return False
-        if isinstance(value, list) and operator not in ("in", "not"):
-            self.complain(f"{operator!r} takes one value", path, "use 'in' for a list", value=True)
-            return False
-        for item in values:
-            if not self.item_fits(column, kind, operator, item, path):
-                return False
-        return operator != "matches" or self.regex_fits(str(value), path)
-
-    def item_fits(self, column: str, kind: Kind | None, operator: str, item: Any, path: KeyPath) -> bool:
-        is_number = isinstance(item, int | float) and not isinstance(item, bool)
-        if operator in TEXT_OPERATORS and kind is Kind.NUMBER:
-            self.complain(
-                f"{operator!r} compares text, and {column} is a number",
-                path,
-                "use equals, in, gt, gte, lt or lte",
-            )
-        elif kind is Kind.NUMBER and not is_number:
-            self.complain(f"{column} is a number, not {item!r}", path, "write a number", value=True)
-        elif kind is Kind.TEXT and not isinstance(item, str):
-            self.complain(
-                f"{column} is text, and {item!r} is not",
-                path,
-                f"put it in quotes: '{str(item).lower()}'",
-                value=True,
-            )
-        elif kind is Kind.TEXT and operator in ORDER_OPERATORS:
-            self.complain(f"{operator!r} compares numbers, and {column} is text", path, "use equals")
-        elif operator in ORDER_OPERATORS and not is_number:
-            self.complain(f"{operator!r} needs a number, not {item!r}", path, "write a number")
-        elif is_number and not abs(item) <= _LARGEST_NUMBER:
-            self.complain(f"{item!r} is not a number that a column can hold", path, "write a smaller one")
-        elif operator in TEXT_OPERATORS and not isinstance(item, str):
-            self.complain(f"{operator!r} compares text, and {item!r} is not", path, f"write '{item}'")
-        elif not isinstance(item, str | int | float):
-            self.complain(f"{item!r} is not a value to compare with", path, "write text or a number")
-        else:
-            return True
-        return False
-
-    def regex_fits(self, pattern: str, path: KeyPath) -> bool:
-        advice = "use [0-9] classes, anchors, groups and * + ? only"
-        if len(pattern) > _MAX_REGEX:
-            what = f"the regular expression is {len(pattern):,} characters long"
-            self.complain(what, path, f"keep it under {_MAX_REGEX:,}; or list values under 'in'")
-            return False
-        try:
-            re.compile(pattern)
-        except re.error as cause:
-            self.complain(f"bad regular expression: {cause}", path, advice, value=True)
-            return False
-        unportable = _UNPORTABLE_REGEX.search(pattern)
-        if unportable:
-            what = f"{unportable[0]!r} means different things to different engines"
-            self.complain(f"bad regular expression: {what}", path, advice, value=True)
-            return False
-        return True
-
     def earlier(self, entry: Any, path: KeyPath, key: str) -> Earlier | None:
+        """What an `after` or a `not_after` speaks of."""
         if not isinstance(entry, Mapping):
             self.complain(f"{key!r} names a stage or columns", path, "write {stage: purchase}")
             return None
-        columns = {k: v for k, v in entry.items() if k not in ("stage", "within")}
+        columns = {name: test for name, test in entry.items() if name not in ("stage", *_REACH_KEYS)}
         stage = entry.get("stage")
         if (stage is None) == (not columns):
             self.complain(
@@ -356,10 +241,11 @@ class _Reader:
         if stage is not None:
             self.known_stage(stage, (*path, "stage"))
         when = self.conditions(columns, path) if columns else None
-        return Earlier(stage, when, self.within(entry, path), is_wanted=key == "after")
+        return Earlier(stage, when, self.reach(entry, path), is_wanted=key == "after")
 
     def occurrence(self, entry: Any, path: KeyPath) -> Occurrence | None:
-        keys = ("gte", "within")
+        """The how-manieth touchpoint of its kind the rule takes."""
+        keys = ("gte", *_REACH_KEYS)
         if not isinstance(entry, Mapping) or "gte" not in entry:
             self.complain("'occurrence' needs a count", path, "write {gte: 2} or {gte: 2, within: 30d}")
             return None
@@ -370,82 +256,34 @@ class _Reader:
         if not isinstance(count, int) or isinstance(count, bool) or count < 2:
             self.complain(f"gte is a whole number from 2, not {count!r}", (*path, "gte"), "correct it")
             return None
-        return Occurrence(count, self.within(entry, path))
+        return Occurrence(count, self.reach(entry, path))
 
-    def within(self, entry: Mapping[str, Any], path: KeyPath) -> timedelta | None:
-        if "within" not in entry:
-            return None
-        try:
-            return parse_duration(entry["within"])
-        except ValueError as cause:
-            self.complain(str(cause), (*path, "within"), "correct the duration", value=True)
-            return None
+    def reach(self, entry: Mapping[str, Any], path: KeyPath) -> Reach:
+        """How far back a context looks."""
+        same_session = entry.get("same_session", False)
+        if same_session is not True and same_session is not False:
+            self.complain("same_session is true or false", (*path, "same_session"), "correct it", value=True)
+        within = None
+        if "within" in entry:
+            try:
+                within = parse_duration(entry["within"])
+            except ValueError as cause:
+                self.complain(str(cause), (*path, "within"), "correct the duration", value=True)
+        return Reach(within, same_session is True)
 
-
-class _Argument(YamlFile):
-    """Stands in for a file where conditions come as an argument: the place is its name and the keys."""
-
-    def __init__(self, name: str) -> None:  # there is nothing to parse
-        self.path = Path(name)
-        self.content = CommentedMap()
-
-    def problem(self, what: str, path: KeyPath, do: str, *, value: bool = False) -> Problem:  # noqa: ARG002
-        """A problem at the key at `path`."""
-        return Problem(what, ", ".join(map(str, (self.path, *path))), do)
-
-
-def read_condition(entry: Mapping[str, Any], name: str) -> Condition:
-    """Conditions that a program gives, in the words of a rule's `when`.
-
-    Args:
-        entry: columns and what they are compared with.
-        name: of the argument, for complaints.
-
-    Raises:
-        StageRuleError: every problem of the conditions together.
-    """
-    reader = _Reader(_Argument(name), StageModel.model_construct(name="", stages=()))
-    condition = reader.conditions(plain(entry), ())
-    if reader.problems or condition is None:
-        raise StageRuleError(reader.problems)
-    return condition
-
-
-def _implied_operator(value: Any) -> Operator:
-    return "in" if isinstance(value, list) else "equals"
-
-
-class _StagesFile(BaseModel):
-    """The keys of a stages.yaml; the rules themselves are read by `read_rules`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stage_model: StageModel | None = None
-    rules: Any = None
-
-
-def read_stages(path: Path, model: StageModel | None) -> StageMap:
-    """The stage model and the rules of a stages.yaml.
-
-    Args:
-        path: the file.
-        model: the shipped model the project names; a `stage_model` in the file itself goes before it.
-
-    Raises:
-        StageRuleError: every problem of the file together.
-    """
-    file = YamlFile(path, StageRuleError)
-    content, problems = file.check(_StagesFile)
-    if content is not None and content.stage_model is not None:
-        model = content.stage_model
-    if model is None:
-        if "stage_model" not in file.content:
-            problems.append(file.problem("no stage model is given", ("stage_model",), "list the stages here"))
-        raise StageRuleError(problems)
-    try:
-        rules = read_rules(file, model)
-    except StageRuleError as error:
-        raise StageRuleError([*problems, *error.problems]) from None
-    if problems:
-        raise StageRuleError(problems)
-    return StageMap(model, rules)
+    def day(self, entry: Mapping[str, Any], path: KeyPath, key: str) -> date | None:
+        """The day that `from` or `until` names."""
+        given = entry.get(key)
+        if isinstance(given, str):
+            with contextlib.suppress(ValueError):
+                given = date.fromisoformat(given)
+        if isinstance(given, date) and not isinstance(given, datetime):
+            return given
+        if key in entry:
+            self.complain(
+                f"{key} is a day, not {self.file.written((*path, key))}",
+                (*path, key),
+                "write it as 2026-03-01, without a time",
+                value=True,
+            )
+        return None

@@ -19,6 +19,7 @@ class Stage(BaseModel):
 
     stage: str = Field(min_length=1, description="Name, as rules and marts write it.")
     purpose: str = Field("", description="What the customer gets done in this stage.")
+    touchpoints: tuple[str, ...] = Field((), description="Typical touchpoints, in words.")
     owner: str = Field("", description="Who answers for it: marketing, product, support ...")
     required: bool = Field(default=False, description="Part of the closed funnel.")
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import polars as pl
 
-from journey_analytics.stages.rules import StageMap
+from journey_analytics.stages.stage_map import StageMap
 
 
 def stage_table(maps: Sequence[StageMap], restart: Collection[str]) -> pl.DataFrame:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from textwrap import indent
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import StageRuleError
-from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
-from journey_analytics.stages.rules import Comparison, StageMap, StageRule, read_stages
+from journey_analytics.stages.compile import OUTPUT_TABLE, ProjectTime, compile_rules
+from journey_analytics.stages.conditions import Comparison
+from journey_analytics.stages.rules import StageRule
+from journey_analytics.stages.stage_map import StageMap
 from journey_analytics.stages.stage_models import Stage, StageModel
+from journey_analytics.stages.stages_file import read_stages
 from tests.unit.files import write
 
 _MODEL = StageModel(
     name="tiny", stages=tuple(Stage(stage=name) for name in ("awareness", "purchase", "loyalty"))
 )
 _MINUTE = 60_000_000
+_TIME = ProjectTime(ZoneInfo("Europe/Berlin"), timedelta(minutes=30))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +62,7 @@ def _taken(engine: DuckDBEngine, tmp_path: Path, rules: str) -> list[int | None]
     """The rule that takes each touchpoint, in the order of their ids."""
     text = "rules:\n" + indent(rules, "  ")
     read = read_stages(write(tmp_path / "stages.yaml", text), _MODEL)
-    engine.create_table(OUTPUT_TABLE, compile_rules([read]))
+    engine.create_table(OUTPUT_TABLE, compile_rules([read], _TIME))
     rows = engine.rows(f"select rule_number from {OUTPUT_TABLE} order by event_id")
     return [row["rule_number"] for row in rows]
 
@@ -88,7 +94,7 @@ def test_a_value_is_only_ever_a_value(engine: DuckDBEngine, hostile: str, test: 
     _touchpoints(engine, {"page_path": hostile}, {"page_path": "harmless"})
     taken = Comparison("page_path", test, hostile)
     rules = [StageRule("r", "purchase", taken)]
-    engine.create_table(OUTPUT_TABLE, compile_rules([StageMap(_MODEL, tuple(rules))]))
+    engine.create_table(OUTPUT_TABLE, compile_rules([StageMap(_MODEL, tuple(rules))], _TIME))
     found = engine.rows(f"select rule_number from {OUTPUT_TABLE} order by event_id")
     expected = [None, 1] if test == "not" else [1, None]
     assert [row["rule_number"] for row in found] == expected
@@ -244,6 +250,6 @@ def test_no_touchpoints_give_no_rows(engine: DuckDBEngine, tmp_path: Path) -> No
 def test_the_text_is_the_same_each_time(tmp_path: Path) -> None:
     """And says what it is in its header."""
     rules = [StageRule("r", "purchase", Comparison("event_name", "equals", "order"))]
-    text = compile_rules([StageMap(_MODEL, tuple(rules))])
-    assert text == compile_rules([StageMap(_MODEL, tuple(rules))])
+    text = compile_rules([StageMap(_MODEL, tuple(rules))], _TIME)
+    assert text == compile_rules([StageMap(_MODEL, tuple(rules))], _TIME)
     assert text.startswith(f"-- {OUTPUT_TABLE}:")

@@ -9,8 +9,10 @@ from textwrap import indent
 import pytest
 
 from journey_analytics.errors import StageRuleError
-from journey_analytics.stages.rules import Comparison, Earlier, Group, Occurrence, read_stages
+from journey_analytics.stages.conditions import Comparison, Group
+from journey_analytics.stages.rules import Earlier, Occurrence, Reach
 from journey_analytics.stages.stage_models import Stage, StageModel
+from journey_analytics.stages.stages_file import read_stages
 from tests.unit.files import advice, told, write
 
 _MODEL = StageModel(
@@ -74,10 +76,10 @@ def test_a_rule_is_read_with_its_conditions_and_its_context(tmp_path: Path) -> N
         ),
     )
     assert repeat.earlier == (
-        Earlier("purchase", None, timedelta(days=30), is_wanted=True),
-        Earlier(None, Comparison("event_name", "equals", "refund"), None, is_wanted=False),
+        Earlier("purchase", None, Reach(timedelta(days=30))),
+        Earlier(None, Comparison("event_name", "equals", "refund"), is_wanted=False),
     )
-    assert repeat.occurrence == Occurrence(2, timedelta(days=7))
+    assert repeat.occurrence == Occurrence(2, Reach(timedelta(days=7)))
     assert repeat.has_context
     assert not repeat.ignores
     assert noise.ignores
@@ -110,12 +112,20 @@ def test_no_stage_model_at_all_is_refused(tmp_path: Path) -> None:
     assert told(caught.value) == [("stages.yaml:1:1", "no stage model is given")]
 
 
-@pytest.mark.parametrize("text", ["rules: []\n", "rules:\n", "rules: {a: b}\n", "{}\n", "rules: x\n"])
+@pytest.mark.parametrize("text", ["rules: []\n", "rules:\n", "{}\n"])
 def test_no_rules_are_refused(tmp_path: Path, text: str) -> None:
     """Without a rule every touchpoint would be unmapped."""
     with pytest.raises(StageRuleError) as caught:
         read_stages(write(tmp_path / "stages.yaml", text), _MODEL)
     assert told(caught.value) == [("stages.yaml:1:1", "there are no stage rules")]
+
+
+@pytest.mark.parametrize("text", ["rules: {a: b}\n", "rules: x\n"])
+def test_rules_are_a_list(tmp_path: Path, text: str) -> None:
+    """Their order decides."""
+    with pytest.raises(StageRuleError) as caught:
+        read_stages(write(tmp_path / "stages.yaml", text), _MODEL)
+    assert told(caught.value) == [("stages.yaml:1:1", "'rules' is a list of rules")]
 
 
 def test_an_unknown_key_is_named_with_the_closest(tmp_path: Path) -> None:
@@ -242,11 +252,11 @@ def test_a_regular_expression_may_be_so_long(tmp_path: Path) -> None:
         ("{revenue: true}", 21, "revenue is a number, not True"),
         ("{revenue: {gt: '5'}}", 26, "revenue is a number, not '5'"),
         ("{revenue: {contains: 5}}", 22, "'contains' compares text, and revenue is a number"),
-        ("{channel: {gt: 5}}", 26, "channel is text, and 5 is not"),
+        ("{channel: {gt: 5}}", 22, "'gt' compares numbers, and channel is text"),
         ("{channel: {lt: ads}}", 22, "'lt' compares numbers, and channel is text"),
         ("{properties.x: {gt: many}}", 27, "'gt' needs a number, not 'many'"),
-        ("{properties.x: [a, [b]]}", 12, "['b'] is not a value to compare with"),
-        ("{revenue: [1, two]}", 21, "revenue is a number, not 'two'"),
+        ("{properties.x: [a, [b]]}", 30, "['b'] is not a value to compare with"),
+        ("{revenue: [1, two]}", 25, "revenue is a number, not 'two'"),
     ],
 )
 def test_text_and_numbers_are_not_compared(tmp_path: Path, when: str, column: int, what: str) -> None:
@@ -256,15 +266,43 @@ def test_text_and_numbers_are_not_compared(tmp_path: Path, when: str, column: in
 
 @pytest.mark.parametrize(
     ("written", "read", "advised"),
-    [("404", "404", "'404'"), ("true", "True", "'true'"), ("1.5", "1.5", "'1.5'")],
+    [
+        ("404", "a number", "'404'"),
+        ("0x1F", "a number", "'0x1F'"),
+        ("true", "the truth value true", "'true'"),
+        ("True", "the truth value true", "'True'"),
+        ("1.50", "a number", "'1.50'"),
+        ("2026-03-01", "a date", "'2026-03-01'"),
+        ("null", "nothing", "'null'"),
+    ],
 )
 def test_a_value_that_yaml_reads_as_no_text_needs_quotes(
     tmp_path: Path, written: str, read: str, advised: str
 ) -> None:
-    """The advice says how to write it."""
+    """The advice says how to write it, in the spelling of the file."""
     place, what, do = _refused_when(tmp_path, f"{{event_name: {written}}}")
-    assert (place, what) == ("stages.yaml:4:24", f"event_name is text, and {read} is not")
+    assert (place, what) == ("stages.yaml:4:24", f"event_name is text, and YAML reads {written} as {read}")
     assert do == f"put it in quotes: {advised}"
+    assert _refused_when(tmp_path, f"{{event_name: [order, {written}]}}")[:2] == ("stages.yaml:4:32", what)
+
+
+@pytest.mark.parametrize("word", ["no", "Yes", "on", "OFF"])
+def test_words_are_text_unless_the_file_says_yaml_1_1(tmp_path: Path, word: str) -> None:
+    """There they become truth values, also where a property may be one; the mend names the word."""
+    rule = "- rule: r\n  stage: purchase\n  when: {%s: %s}\n"
+    (read,) = _read(tmp_path, rule % ("country", word))
+    assert read.when == Comparison("country", "equals", word)
+    for column, what in (
+        ("country", "country is text, and YAML reads"),
+        ("properties.vip", "YAML 1.1 reads"),
+    ):
+        text = "%YAML 1.1\n---\nrules:\n" + indent(rule % (column, word), "  ")
+        with pytest.raises(StageRuleError) as caught:
+            read_stages(write(tmp_path / "stages.yaml", text), _MODEL)
+        ((place, told_of),) = told(caught.value)
+        assert place == f"stages.yaml:6:{14 + len(column)}"
+        assert told_of.startswith(f"{what} {word} as the truth value")
+        assert advice(caught.value).startswith(f"put it in quotes: '{word}'")
 
 
 def test_an_empty_list_is_refused(tmp_path: Path) -> None:

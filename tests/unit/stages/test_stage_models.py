@@ -8,8 +8,11 @@ import polars as pl
 import pytest
 
 from journey_analytics.errors import StageRuleError
-from journey_analytics.stages.rules import Comparison, StageMap, StageRule, read_stages
+from journey_analytics.stages.conditions import Comparison
+from journey_analytics.stages.rules import StageRule
+from journey_analytics.stages.stage_map import StageMap
 from journey_analytics.stages.stage_models import Stage, StageModel, shipped, shipped_names
+from journey_analytics.stages.stages_file import read_stages
 from journey_analytics.stages.tables import rule_table, stage_table
 from tests.unit.files import told, write
 

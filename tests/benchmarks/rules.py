@@ -1,0 +1,125 @@
+"""`python -m tests.benchmarks.rules`: stage rules beside the same table copied with one case expression.
+
+Made-up touchpoints, customers and event names skewed. The yardstick, measured in the same process before
+and after every figure: the touchpoints copied with one `case` of 50 branches on the event's name. Fifty
+rules, ten of them with a context, are to cost at most twice that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from time import perf_counter
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.table import Table
+
+from journey_analytics.engine.duckdb import DuckDBEngine, Limits
+from journey_analytics.stages.compile import OUTPUT_TABLE, TOUCHPOINTS, ProjectTime, compile_rules
+from journey_analytics.stages.conditions import Comparison
+from journey_analytics.stages.rules import Earlier, Occurrence, Reach, StageRule
+from journey_analytics.stages.stage_map import StageMap
+from journey_analytics.stages.stage_models import shipped
+
+_TOUCHPOINTS = """
+    select
+        'web' as source,
+        'e' || cast(i as varchar) as event_id,
+        'c' || cast(floor(power(random(), 2) * {customers}) as bigint) as customer_id,
+        1767225600000000 + i * 7000000 as occurred_us,
+        case
+            when i % 10 < 6 then 'page_view' else 'event_' || cast(floor(random() * 60) as integer)
+        end as event_name,
+        ['email', 'ads', 'direct', 'organic_search'][1 + (i * 13) % 4] as channel,
+        '/page/' || cast(i % 1000 as varchar) as page_path,
+        'desktop' as device,
+        'DE' as country,
+        case when i % 6 = 5 then cast(i % 90 as decimal(18, 4)) end as revenue,
+        'EUR' as currency,
+        case when i % 10 = 0 then '{{"plan": "pro", "seats": 5}}' end as properties
+    from range({rows}) as events (i)
+"""
+_TIME = ProjectTime(ZoneInfo("Europe/Berlin"), timedelta(minutes=30))
+_MONTH = Reach(timedelta(days=30))
+
+
+def main() -> int:
+    """Generate, compile, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.rules", description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    rows = parser.parse_args().rows
+    table = Table("rules", "seconds", "ratio")
+    with tempfile.TemporaryDirectory() as folder:
+        engine = DuckDBEngine(Path(folder) / "bench.duckdb", Path(folder), Limits(threads=2))
+        with engine:
+            engine.execute("select setseed(0.5)")
+            made = _TOUCHPOINTS.format(rows=rows, customers=max(rows // 20, 1))
+            engine.create_table(TOUCHPOINTS, made)
+            before = _seconds(engine, _yardstick())
+            for name, rules in rule_sets().items():
+                seconds = _seconds(engine, compile_rules([StageMap(shipped("seven_stage"), rules)], _TIME))
+                after = _seconds(engine, _yardstick())
+                table.add_row(name, f"{seconds:.2f}", f"{2 * seconds / (before + after):.2f}")
+                before = after
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(f"{rows:,} touchpoints; ratio 1 = the table copied with one case of 50 branches")
+    console.print(table)
+    return 0
+
+
+def rule_sets() -> dict[str, tuple[StageRule, ...]]:
+    """The rules measured, by what they are."""
+    plain = [_rule(number, f"event_{number}") for number in range(49)]
+    with_context = [_in_context(number) for number in range(10)]
+    fifty = (*with_context, *plain[10:], _rule(99, "page_view"))
+    on_pages = replace(with_context[0], when=_named("page_view"))
+    in_session = replace(on_pages, earlier=(), occurrence=Occurrence(3, Reach(same_session=True)))
+    many = tuple(_rule(number, f"event_{number}") for number in range(490))
+    return {
+        "50 without a context": (*plain, _rule(99, "page_view")),
+        "50, 10 with a context": fifty,
+        "the same, one of the ten on six in ten events": (on_pages, *fifty[1:]),
+        "the same, that one by sessions": (in_session, *fifty[1:]),
+        "500, 10 with a context": (*with_context, *many),
+    }
+
+
+def _named(name: str) -> Comparison:
+    return Comparison("event_name", "equals", name)
+
+
+def _rule(number: int, name: str) -> StageRule:
+    return StageRule(f"r{number}", "purchase" if number % 8 == 0 else "interest", _named(name))
+
+
+def _in_context(number: int) -> StageRule:
+    """Rules after an event, after a stage, not after an event, and for the third of a kind, in turn."""
+    rule = replace(_rule(number, f"event_{number}"), name=f"context_{number}")
+    if number % 4 == 3:
+        return replace(rule, occurrence=Occurrence(3, _MONTH))
+    earlier = (
+        Earlier(None, _named(f"event_{number + 10}"), _MONTH),
+        Earlier("purchase", None, _MONTH),
+        Earlier(None, rule.when, is_wanted=False),
+    )
+    return replace(rule, earlier=(earlier[number % 4],))
+
+
+def _yardstick() -> str:
+    branches = " ".join(f"when event_name = 'event_{number}' then {number}" for number in range(50))
+    return f"select *, case {branches} end as rule_number from {TOUCHPOINTS}"
+
+
+def _seconds(engine: DuckDBEngine, sql: str) -> float:
+    begun = perf_counter()
+    engine.create_table(OUTPUT_TABLE, sql)
+    return perf_counter() - begun
+
+
+if __name__ == "__main__":
+    sys.exit(main())
