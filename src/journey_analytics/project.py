@@ -7,7 +7,7 @@ Does not belong here: reading data, or anything that changes a file.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -235,6 +235,21 @@ def read_project(folder: Path) -> Project:
     named = (said.stages, *said.further_stages, *own_channels, *said.sources)
     files = (path, *(folder / name for name in named))
     return Project(folder, settings, tuple(sources), tuple(maps), channels, files)
+
+
+def with_stages(project: Project, path: Path) -> Project:
+    """The project as it would be with the stage rules of another file.
+
+    Raises:
+        StageRuleError: the file is wrong.
+        ConfigError: journey.yaml names stages that its stage model does not have.
+    """
+    shipped_model = project.settings.stage_model
+    model, rules = read_stages(path, shipped(shipped_model) if shipped_model in shipped_names() else None)
+    problems = _stage_problems(YamlFile(project.folder / PROJECT_FILE), project.settings, model)
+    if problems:
+        raise ConfigError(problems)
+    return replace(project, stage_model=model, rules=rules)
 
 
 class _Said(_Section):

@@ -76,9 +76,7 @@ class Explanation:
     rules: tuple[RuleOutcome, ...]
 
 
-def explain_history(
-    engine: DuckDBEngine, customer_id: str, rules: Sequence[StageRule]
-) -> list[Explanation]:
+def explain_history(engine: DuckDBEngine, customer_id: str, rules: Sequence[StageRule]) -> list[Explanation]:
     """Every touchpoint of a customer in order, each with the rules that were put to it.
 
     Args:
