@@ -1,14 +1,25 @@
 -- fail: touchpoints that the coverage counts for a rule and the marts do not hold, or the other way round.
+-- The touchpoints carry the rules of the stage model that cuts the journeys.
 with
+
+own_models as (
+
+    select stage_model
+    from mart_journeys
+    group by stage_model
+
+),
 
 covered as (
 
     select
-        case when coverage = 'mapped' then name end as rule,
-        cast(sum(events) as bigint) as events
+        case when mart_rule_coverage.coverage = 'mapped' then mart_rule_coverage.name end as rule,
+        cast(sum(mart_rule_coverage.events) as bigint) as events
     from mart_rule_coverage
-    where coverage <> 'ignored' and events > 0
-    group by case when coverage = 'mapped' then name end
+    inner join own_models
+        on mart_rule_coverage.stage_model = own_models.stage_model
+    where mart_rule_coverage.coverage <> 'ignored' and mart_rule_coverage.events > 0
+    group by case when mart_rule_coverage.coverage = 'mapped' then mart_rule_coverage.name end
 
 ),
 

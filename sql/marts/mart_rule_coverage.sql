@@ -1,47 +1,34 @@
 -- mart_rule_coverage: how much each stage rule takes, and each event name that no rule takes.
 -- Grain:  one row per stage_model, coverage, name: a rule, even one that takes nothing, or an event name that
 --         no rule takes.
--- Reads:  stg_touchpoints (source, event_id); int_touchpoint_rules (source, event_id);
---         seed_stage_rules (rule_number); seed_stages (stage).
+-- Reads:  int_touchpoint_rules (stage_model, source, event_id); seed_stage_rules (stage_model, rule_number).
 -- Params: $as_of_us: end of the as-of day; the weeks are stretches of 7 times 24 hours that end there.
 with
-
-stage_models as (
-
-    select stage_model
-    from seed_stages
-    group by stage_model
-
-),
 
 covered as (
 
     select
-        int_touchpoint_rules.rule_number,
+        stage_model,
+        rule_number,
         -- the name tells unmapped events apart, and the rule's number all others
+        case when rule_number is null then event_name end as event_name,
+        customer_id,
+        occurred_us,
         case
-            when int_touchpoint_rules.rule_number is null then stg_touchpoints.event_name
-        end as event_name,
-        stg_touchpoints.customer_id,
-        stg_touchpoints.occurred_us,
-        case
-            when stg_touchpoints.occurred_us >= $as_of_us - 604800000000 then 0
-            when stg_touchpoints.occurred_us >= $as_of_us - 1209600000000 then 1
-            when stg_touchpoints.occurred_us >= $as_of_us - 1814400000000 then 2
-            when stg_touchpoints.occurred_us >= $as_of_us - 2419200000000 then 3
-            when stg_touchpoints.occurred_us >= $as_of_us - 3024000000000 then 4
+            when occurred_us >= $as_of_us - 604800000000 then 0
+            when occurred_us >= $as_of_us - 1209600000000 then 1
+            when occurred_us >= $as_of_us - 1814400000000 then 2
+            when occurred_us >= $as_of_us - 2419200000000 then 3
+            when occurred_us >= $as_of_us - 3024000000000 then 4
         end as weeks_ago
     from int_touchpoint_rules
-    inner join stg_touchpoints
-        on
-            int_touchpoint_rules.source = stg_touchpoints.source
-            and int_touchpoint_rules.event_id = stg_touchpoints.event_id
 
 ),
 
 counted as (
 
     select
+        stage_model,
         rule_number,
         event_name,
         count(*) as events,
@@ -53,20 +40,24 @@ counted as (
         cast(sum(case when weeks_ago >= 1 then 1 else 0 end) as bigint) as events_four_weeks_before,
         count(distinct case when weeks_ago >= 1 then weeks_ago end) as weeks_seen_before
     from covered
-    group by rule_number, event_name
+    group by stage_model, rule_number, event_name
 
 ),
 
 totals as (
 
-    select cast(sum(events) as bigint) as events
+    select
+        stage_model,
+        cast(sum(events) as bigint) as events
     from counted
+    group by stage_model
 
 ),
 
 listed as (
 
     select
+        seed_stage_rules.stage_model,
         case when seed_stage_rules.is_ignored then 'ignored' else 'mapped' end as coverage,
         seed_stage_rules.rule as name,
         seed_stage_rules.rule_number,
@@ -81,9 +72,12 @@ listed as (
         counted.weeks_seen_before
     from seed_stage_rules
     left join counted
-        on seed_stage_rules.rule_number = counted.rule_number
+        on
+            seed_stage_rules.stage_model = counted.stage_model
+            and seed_stage_rules.rule_number = counted.rule_number
     union all
     select
+        stage_model,
         'unmapped' as coverage,
         event_name as name,
         rule_number,
@@ -104,7 +98,7 @@ listed as (
 final as (
 
     select
-        stage_models.stage_model,
+        listed.stage_model,
         listed.coverage,
         listed.name,
         listed.rule_number,
@@ -121,8 +115,8 @@ final as (
         coalesce(listed.events_four_weeks_before, 0) as events_four_weeks_before,
         coalesce(listed.weeks_seen_before, 0) as weeks_seen_before
     from listed
-    cross join totals
-    cross join stage_models
+    left join totals
+        on listed.stage_model = totals.stage_model
 
 )
 

@@ -238,18 +238,18 @@ def read_project(folder: Path) -> Project:
 
 
 def with_stages(project: Project, path: Path) -> Project:
-    """The project as it would be with the stage rules of another file.
+    """The project as it would be with another file in place of its own stages.yaml.
 
     Raises:
         StageRuleError: the file is wrong.
         ConfigError: journey.yaml names stages that its stage model does not have.
     """
-    shipped_model = project.settings.stage_model
-    model, rules = read_stages(path, shipped(shipped_model) if shipped_model in shipped_names() else None)
-    problems = _stage_problems(YamlFile(project.folder / PROJECT_FILE), project.settings, model)
+    name = project.settings.stage_model
+    found = read_stages(path, shipped(name) if name in shipped_names() else None)
+    problems = _stage_problems(YamlFile(project.folder / PROJECT_FILE), project.settings, found.model)
     if problems:
         raise ConfigError(problems)
-    return replace(project, stage_model=model, rules=rules)
+    return replace(project, stage_maps=(found, *project.stage_maps[1:]))
 
 
 class _Said(_Section):

@@ -41,9 +41,10 @@ def test_the_rule_told_is_the_rule_given_and_every_earlier_one_has_a_reason(
     rules: list[dict[str, Any]] = data.draw(histories._rule_sets())
     touches: list[Touch] = data.draw(histories._touches())
     stages_file.write_text(json.dumps({"rules": rules}), encoding="utf-8")
-    _, compiled = read_stages(stages_file, histories._MODEL)
+    stage_map = read_stages(stages_file, histories._MODEL)
+    compiled = stage_map.rules
     engine.load("stg_touchpoints", histories._frame(touches))
-    engine.create_table(OUTPUT_TABLE, compile_rules(compiled))
+    engine.create_table(OUTPUT_TABLE, compile_rules([stage_map]))
     given_numbers = {
         row["event_id"]: row["rule_number"]
         for row in engine.rows(f"select event_id, rule_number from {OUTPUT_TABLE}")

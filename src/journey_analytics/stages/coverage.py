@@ -17,10 +17,11 @@ from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.project import Project
 from journey_analytics.rehearsal import Rehearsal
 from journey_analytics.run import make_tables
-from journey_analytics.stages.compile import compile_overlaps
-from journey_analytics.stages.rules import StageRule
+from journey_analytics.stages.compile import compile_rules
+from journey_analytics.stages.rules import StageMap, StageRule
 
 MART = "mart_rule_coverage"
+_HITS = "rule_hits"
 
 
 @dataclass(frozen=True)
@@ -83,18 +84,24 @@ class Coverage:
         return (self.mapped + self.ignored) / self.events
 
 
-def measure_coverage(rehearsal: Rehearsal, project: Project) -> Coverage:
-    """The coverage of the project's rules over the touchpoints of the last run."""
-    run = rehearsal.stage(project)
-    make_tables(run, MART)
-    rows = rehearsal.engine.rows(f"select * from {MART} order by rule_number, events desc, name")
+def measure_coverage(rehearsal: Rehearsal, project: Project) -> list[Coverage]:
+    """The coverage of each stage model's rules over the last run's touchpoints, the project's own first."""
+    make_tables(rehearsal.stage(project), MART)
+    return [_measure(rehearsal, project, stage_map) for stage_map in project.stage_maps]
+
+
+def _measure(rehearsal: Rehearsal, project: Project, stage_map: StageMap) -> Coverage:
+    rows = rehearsal.engine.rows(
+        f"select * from {MART} where stage_model = $stage_model order by rule_number, events desc, name",
+        {"stage_model": stage_map.model.name},
+    )
     events = Counter[str]()
     for row in rows:
         events[row["coverage"]] += row["events"]
-    patterns = _patterns(rehearsal.engine, project.rules)
+    patterns = _patterns(rehearsal.engine, project, stage_map)
     rules = tuple(_covered(row) for row in rows if row["coverage"] != "unmapped")
     return Coverage(
-        stage_model=project.stage_model.name,
+        stage_model=stage_map.model.name,
         as_of=rehearsal.as_of,
         events=events.total(),
         mapped=events["mapped"],
@@ -103,12 +110,12 @@ def measure_coverage(rehearsal: Rehearsal, project: Project) -> Coverage:
         unmapped_names=tuple(_covered(row) for row in rows if row["coverage"] == "unmapped"),
         rules=rules,
         silent_rules=tuple(
-            _silent(number, project.rules, patterns)
+            _silent(number, stage_map.rules, patterns)
             for number, rule in enumerate(rules, start=1)
             if not rule.events
         ),
         events_of_several_rules=sum(count for numbers, count in patterns.items() if len(numbers) > 1),
-        overlaps=_overlaps(project.rules, patterns),
+        overlaps=_overlaps(stage_map.rules, patterns),
     )
 
 
@@ -124,12 +131,27 @@ def _covered(row: dict[str, Any]) -> Covered:
     )
 
 
-def _patterns(engine: DuckDBEngine, rules: Sequence[StageRule]) -> dict[tuple[int, ...], int]:
-    """The rules that would take an event, as numbers in order, to how many events they are."""
-    return {
-        tuple(int(number) for number in row["rule_numbers"].split(",") if number): row["events"]
-        for row in engine.rows(compile_overlaps(rules))
-    }
+def _patterns(engine: DuckDBEngine, project: Project, stage_map: StageMap) -> dict[tuple[int, ...], int]:
+    """The rules that would take an event, as numbers in order, to how many events they are.
+
+    Each rule is compiled with itself in front, so that it takes all it can. The rules without a context stand
+    behind one with a context, in their order, because `after: {stage: ...}` speaks of them.
+    """
+    plain = tuple(rule for rule in stage_map.rules if not rule.has_context)
+    engine.execute(
+        f"create or replace temp table {_HITS} (rule_number bigint, source varchar, event_id varchar)"
+    )
+    for number, rule in enumerate(stage_map.rules, start=1):
+        first = StageMap(stage_map.model, (rule, *plain) if rule.has_context else (rule,))
+        sql = compile_rules([first], project.settings.journey.key)
+        engine.execute(
+            f"insert into {_HITS} select {number}, source, event_id from ({sql}) where rule_number = 1"
+        )
+    found = engine.rows(
+        "select numbers, count(*) as events from (select string_agg(rule_number, ',' order by rule_number) "
+        f"as numbers from {_HITS} group by source, event_id) group by numbers"
+    )
+    return {tuple(int(number) for number in row["numbers"].split(",")): row["events"] for row in found}
 
 
 def _silent(number: int, rules: Sequence[StageRule], patterns: dict[tuple[int, ...], int]) -> SilentRule:

@@ -13,10 +13,11 @@ from datetime import date
 from typing import Any, Literal
 
 from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.engine.sql_text import quoted
 from journey_analytics.project import Project
 from journey_analytics.rehearsal import Rehearsal
 from journey_analytics.run import make_tables
-from journey_analytics.stages.compile import OUTPUT_TABLE, TOUCHPOINTS
+from journey_analytics.stages.compile import OUTPUT_TABLE
 
 Kind = Literal["events", "journeys", "customers"]
 
@@ -101,7 +102,7 @@ def compare(rehearsal: Rehearsal, old: Project, new: Project) -> Difference:
     funnels = []
     for side, project in (("before", old), ("after", new)):
         make_tables(rehearsal.stage(project), *_MARTS)
-        for kind, sql in _placed().items():
+        for kind, sql in _placed(project.stage_model.name).items():
             engine.create_table(f"{kind}_{side}", sql)
         funnels.append(_funnel(engine))
     others = engine.rows(
@@ -123,15 +124,17 @@ def compare(rehearsal: Rehearsal, old: Project, new: Project) -> Difference:
     )
 
 
-def _placed() -> dict[Kind, str]:
+def _placed(stage_model: str) -> dict[Kind, str]:
     """For each kind one row a thing, with the place it has under the rules of the moment."""
+    model = quoted(stage_model)
     return {
         "events": (
-            f"select t.source, t.event_id, t.customer_id, r.rule, "
+            f"select n.source, n.event_id, n.customer_id, r.rule, "
             f"case when r.rule is null then '{UNMAPPED}' when r.is_ignored then '{IGNORED}' "
             f"else r.stage end as place "
-            f"from {TOUCHPOINTS} as t inner join {OUTPUT_TABLE} as n using (source, event_id) "
-            f"left join seed_stage_rules as r on n.rule_number = r.rule_number"
+            f"from {OUTPUT_TABLE} as n left join seed_stage_rules as r "
+            f"on n.stage_model = r.stage_model and n.rule_number = r.rule_number "
+            f"where n.stage_model = {model}"
         ),
         "journeys": (
             f"select journey_id, customer_id, state, coalesce(furthest_stage, '{NO_STAGE}') as place "
@@ -139,8 +142,8 @@ def _placed() -> dict[Kind, str]:
         ),
         "customers": (
             f"select customer_id, coalesce(max_by(s.stage, s.stage_ordinal), '{NO_STAGE}') as place "
-            f"from mart_journeys as j left join seed_stages as s on j.furthest_stage = s.stage "
-            f"group by customer_id"
+            f"from mart_journeys as j left join seed_stages as s "
+            f"on j.stage_model = s.stage_model and j.furthest_stage = s.stage group by customer_id"
         ),
     }
 

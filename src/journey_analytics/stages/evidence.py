@@ -81,10 +81,12 @@ def gather(engine: DuckDBEngine, project: Project, hidden: Collection[str] = ())
     engine.execute(f"create or replace temp table {_HIDDEN} (event_name varchar)")
     for name in hidden:
         engine.execute(f"insert into {_HIDDEN} values (?)", [name])
+    own = {"stage_model": project.stage_model.name}
     engine.create_table(
         _COUNTS,
         _COUNTS_SQL,
         {
+            **own,
             "conversion_stage": project.settings.conversion.stage,
             "near_us": microseconds(project.settings.journey.inactivity),
         },
@@ -105,7 +107,7 @@ def gather(engine: DuckDBEngine, project: Project, hidden: Collection[str] = ())
         traits.after[row["after_stage"]] += events
         if row["position"] is not None:
             traits.positions[row["position"]] += events
-    for row in engine.rows(_CUSTOMERS_SQL):
+    for row in engine.rows(_CUSTOMERS_SQL, own):
         name, stage = row["event_name"], row["stage"]
         traits = unmapped[name] if stage is None else mapped[name, stage]
         traits.customers = row["customers"]
@@ -115,17 +117,16 @@ def gather(engine: DuckDBEngine, project: Project, hidden: Collection[str] = ())
 
 _STAGED = f"""
     select
-        t.customer_id,
-        t.occurred_us,
-        t.source,
-        t.event_id,
-        t.event_name,
-        t.revenue,
-        case when t.event_name not in (select h.event_name from {_HIDDEN} as h) then r.stage end as stage
-    from {TOUCHPOINTS} as t
-    inner join {OUTPUT_TABLE} as n using (source, event_id)
-    left join seed_stage_rules as r on n.rule_number = r.rule_number
-    where not coalesce(r.is_ignored, false)
+        n.customer_id,
+        n.occurred_us,
+        n.source,
+        n.event_id,
+        n.event_name,
+        n.revenue,
+        case when n.event_name not in (select h.event_name from {_HIDDEN} as h) then r.stage end as stage
+    from {OUTPUT_TABLE} as n
+    left join seed_stage_rules as r on n.stage_model = r.stage_model and n.rule_number = r.rule_number
+    where n.stage_model = $stage_model and not coalesce(r.is_ignored, false)
 """
 
 _COUNTS_SQL = f"""

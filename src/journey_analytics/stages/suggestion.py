@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from ruamel.yaml.compat import StringIO
 from journey_analytics.project import Project
 from journey_analytics.rehearsal import Rehearsal
 from journey_analytics.reports.findings import percent
-from journey_analytics.stages.evidence import NOTHING, POSITIONS, Traits, gather
+from journey_analytics.stages.evidence import NOTHING, POSITIONS, gather
 from journey_analytics.stages.likelihood import Likelihoods, Weigher
 
 WEIGHTS = {
@@ -104,7 +105,7 @@ def suggest(rehearsal: Rehearsal, project: Project) -> list[Suggestion]:
     rehearsal.stage(project)
     evidence = gather(rehearsal.engine, project)
     weigher = Weigher(evidence, project.stage_model.names, project.settings.conversion.stage)
-    used = {rule.name for rule in project.rules}
+    used = {rule.name for rule in project.stage_map.rules}
     names = sorted(evidence.unmapped, key=lambda name: (-evidence.unmapped[name].events, name))
     return [_suggestion(weigher, name, used) for name in names]
 
@@ -168,37 +169,40 @@ def _suggestion(weigher: Weigher, name: str, used: set[str]) -> Suggestion:
 def _says(weigher: Weigher, kind: str, name: str, stage: str) -> str:
     """A piece of evidence in words."""
     traits = weigher.evidence.unmapped[name]
-    conversion = weigher.stages[weigher.conversion]
-    if kind == "words":
-        told = ", ".join(
-            f"{word!r} usually means {other}" for other, word in weigher.words_found(name).items()
-        )
-        return f"in its name {told}"
-    if kind == "names":
-        alike = sorted(weigher.names_alike(name), key=lambda other: (weigher.stage_of[other] != stage, other))
-        told = ", ".join(f"{other} ({weigher.stage_of[other]})" for other in alike[:_MOST_NAMES])
-        return f"it shares words with {told}" + (" and others" if len(alike) > _MOST_NAMES else "")
-    if kind == "neighbours":
-        return (
-            f"before it mostly {_commonest(traits, 'before')}, after it mostly {_commonest(traits, 'after')}"
-        )
-    if kind == "conversion":
-        shares = {place: percent(traits.positions[place] / traits.events) for place in POSITIONS}
-        return (
-            f"{shares['before']} of its events come before the customer's first {conversion}, "
-            f"{shares['after']} at or after it"
-        )
-    if kind == "revenue":
-        return f"{percent(traits.with_revenue / traits.events)} of its events bring money"
-    if kind == "reach":
-        return f"{percent(traits.customers / weigher.evidence.customers)} of customers have it"
-    return f"{weigher.names_of[stage]} of {len(weigher.stage_of)} mapped event names are {stage}"
+    match kind:
+        case "words":
+            found = weigher.words_found(name).items()
+            told = "in its name " + ", ".join(f"{word!r} usually means {other}" for other, word in found)
+        case "names":
+            told = _alike(weigher, name, stage)
+        case "neighbours":
+            told = f"before it mostly {_commonest(traits.before)}, after it mostly {_commonest(traits.after)}"
+        case "conversion":
+            shares = {place: percent(traits.positions[place] / traits.events) for place in POSITIONS}
+            conversion = weigher.stages[weigher.conversion]
+            told = (
+                f"{shares['before']} of its events come before the customer's first {conversion}, "
+                f"{shares['after']} at or after it"
+            )
+        case "revenue":
+            told = f"{percent(traits.with_revenue / traits.events)} of its events bring money"
+        case "reach":
+            told = f"{percent(traits.customers / weigher.evidence.customers)} of customers have it"
+        case _:
+            told = f"{weigher.names_of[stage]} of {len(weigher.stage_of)} mapped event names are {stage}"
+    return told
 
 
-def _commonest(traits: Traits, side: str) -> str:
-    counts = traits.before if side == "before" else traits.after
+def _alike(weigher: Weigher, name: str, stage: str) -> str:
+    """The mapped event names that share words, those of the stage first."""
+    alike = sorted(weigher.names_alike(name), key=lambda other: (weigher.stage_of[other] != stage, other))
+    told = ", ".join(f"{other} ({weigher.stage_of[other]})" for other in alike[:_MOST_NAMES])
+    return f"it shares words with {told}" + (" and others" if len(alike) > _MOST_NAMES else "")
+
+
+def _commonest(counts: Counter[str]) -> str:
     stage, count = counts.most_common(1)[0]
-    return f"{'nothing' if stage == NOTHING else stage} ({percent(count / traits.events)})"
+    return f"{'nothing' if stage == NOTHING else stage} ({percent(count / counts.total())})"
 
 
 def _rule_text(name: str, stage: str, used: set[str]) -> str:
