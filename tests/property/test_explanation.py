@@ -49,7 +49,7 @@ def test_the_rule_told_is_the_rule_given_and_every_earlier_one_has_a_reason(
         row["event_id"]: row["rule_number"]
         for row in engine.rows(f"select event_id, rule_number from {OUTPUT_TABLE}")
     }
-    told = [found for customer in ("c1", "c2") for found in explain_history(engine, customer, compiled)]
+    told = [found for customer in ("c1", "c2") for found in explain_history(engine, customer, stage_map)]
     assert {found.event_id for found in told} == given_numbers.keys()
     touch_of = {touch.event_id: touch for touch in touches}
     for found in told:

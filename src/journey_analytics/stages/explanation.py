@@ -20,7 +20,7 @@ from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.local_days import to_moment
 from journey_analytics.stages.compile import TOUCHPOINTS, condition_sql
-from journey_analytics.stages.rules import Condition, Earlier, Group, Occurrence, StageRule
+from journey_analytics.stages.rules import Condition, Earlier, Group, Occurrence, StageMap, StageRule
 from journey_analytics.stages.wording import (
     columns_of,
     condition_text,
@@ -39,10 +39,15 @@ _ORDER = "order by occurred_us, source, event_id"
 
 @dataclass(frozen=True)
 class Reason:
-    """One condition that failed, and what was there instead."""
+    """One condition that failed, and what was there instead.
+
+    Attributes:
+        columns: what the condition asks of the touchpoint itself; nothing for one that looks back in time.
+    """
 
     condition: str
     found: str
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,11 @@ class RuleOutcome:
     stage: str | None
     is_taken: bool
     reasons: tuple[Reason, ...]
+
+    @property
+    def is_for_other_events(self) -> bool:
+        """Whether the rule failed by the event's name, whatever else failed too."""
+        return any(reason.columns == ("event_name",) for reason in self.reasons)
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,7 @@ class Explanation:
         outcome: mapped, ignored or unmapped.
     """
 
+    stage_model: str
     source: str
     event_id: str
     customer_id: str
@@ -76,15 +87,15 @@ class Explanation:
     rules: tuple[RuleOutcome, ...]
 
 
-def explain_history(engine: DuckDBEngine, customer_id: str, rules: Sequence[StageRule]) -> list[Explanation]:
+def explain_history(engine: DuckDBEngine, customer_id: str, stage_map: StageMap) -> list[Explanation]:
     """Every touchpoint of a customer in order, each with the rules that were put to it.
 
     Args:
         engine: holds stg_touchpoints.
         customer_id: as identity has it; a customer without touchpoints has no explanations.
-        rules: in order of precedence.
+        stage_map: the stage model and its rules.
     """
-    history = _History(engine, customer_id, rules)
+    history = _History(engine, customer_id, stage_map)
     return [history.explain(place) for place in range(len(history.touches))]
 
 
@@ -108,9 +119,10 @@ class _Touch:
 class _History:
     """One customer's touchpoints in order, with the engine's answer to every condition."""
 
-    def __init__(self, engine: DuckDBEngine, customer_id: str, rules: Sequence[StageRule]) -> None:
-        self.rules = rules
-        parts = [part for rule in rules for whole in _conditions(rule) for part in _parts(whole)]
+    def __init__(self, engine: DuckDBEngine, customer_id: str, stage_map: StageMap) -> None:
+        self.stage_model = stage_map.model.name
+        self.rules = stage_map.rules
+        parts = [part for rule in self.rules for whole in _conditions(rule) for part in _parts(whole)]
         # made once: a condition is asked for at every touchpoint
         self.keys = {id(part): condition_sql(part).sql(_DIALECT) for part in parts}
         columns = list(dict.fromkeys(name for part in parts for name in columns_of(part)))
@@ -132,6 +144,7 @@ class _History:
                 break
         outcome = "unmapped" if taken is None else "ignored" if taken.ignores else "mapped"
         return Explanation(
+            stage_model=self.stage_model,
             source=touch.keys["source"],
             event_id=touch.keys["event_id"],
             customer_id=touch.keys["customer_id"],
@@ -197,9 +210,9 @@ class _History:
                 if not self.meets(part, touch):
                     yield from self._failures(part, touch)
             return
-        names = dict.fromkeys(columns_of(condition))
+        names = tuple(dict.fromkeys(columns_of(condition)))
         found = ", ".join(f"{name} is {value_text(touch.values[name])}" for name in names)
-        yield Reason(condition_text(condition), found)
+        yield Reason(condition_text(condition), found, names)
 
 
 def _ago(gap_us: int) -> str:
