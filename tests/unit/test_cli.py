@@ -211,12 +211,16 @@ def test_every_command_has_help_with_an_example() -> None:
         ["channels", "explain"],
         ["marts", "list"],
         ["marts", "describe"],
+        ["rules", "coverage"],
+        ["rules", "explain"],
+        ["rules", "diff"],
+        ["rules", "suggest"],
     ):
         text = journey(*words, "--help").stdout
         assert "Examples:" in text, words
         assert f"journey {' '.join(words)}" in text, words
     names = {name for name in app if not name.startswith("-")}
-    assert names == {"run", "demo", "init", "generate", "query", "sources", "channels", "marts"}, (
+    assert names == {"run", "demo", "init", "generate", "query", "sources", "channels", "marts", "rules"}, (
         "a new command needs a line above"
     )
 

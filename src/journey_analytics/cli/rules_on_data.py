@@ -88,8 +88,8 @@ def rules_explain(
     The rules of today are put to the events of the last run, ignored events too.
 
     --json prints a list in order of time: {stage_model, source, event_id, customer_id, occurred_at,
-    event_name, rule, stage, outcome, rules: [{rule, stage, is_taken, reasons: [{condition, found, columns}]}]};
-    outcome is mapped, ignored or unmapped.
+    event_name, rule, stage, outcome, rules: [{rule, stage, is_taken, reasons: [{condition, found,
+    columns}]}]}; outcome is mapped, ignored or unmapped.
     """
     from journey_analytics.project import read_project
     from journey_analytics.rehearsal import rehearse

@@ -135,7 +135,8 @@ def print_suggestions(console: Console, suggestions: Sequence[Suggestion]) -> No
         console.print(
             f"[bold]{escape(suggestion.event_name)}[/bold]: [{style}]{escape(suggestion.stage)}, "
             f"{percent(suggestion.confidence)} sure[/{style}] "
-            f"(next {escape(second)}, {percent(confidence)}); {suggestion.events:,} events of {suggestion.customers:,} customers",
+            f"(next {escape(second)}, {percent(confidence)}); {suggestion.events:,} events "
+            f"of {suggestion.customers:,} customers",
             highlight=False,
             soft_wrap=True,
         )

@@ -160,7 +160,8 @@ def _silent(number: int, rules: Sequence[StageRule], patterns: dict[tuple[int, .
         if number in numbers:
             before[rules[numbers[0] - 1].name] += count
     rule = rules[number - 1]
-    return SilentRule(rule.name, rule.stage, dict(before.most_common()))
+    taken = sorted(before.items(), key=lambda item: (-item[1], item[0]))
+    return SilentRule(rule.name, rule.stage, dict(taken))
 
 
 def _overlaps(rules: Sequence[StageRule], patterns: dict[tuple[int, ...], int]) -> tuple[Overlap, ...]:
