@@ -1,5 +1,6 @@
 -- warn: rules that took events in each of the four weeks before the last, 40 or more in all, and none in it.
--- When all events together are fewer than half of a usual week, it is the data that stopped and not the rule.
+-- When most of what else came in those weeks stays away too, by names or by events, it is the data that
+-- stopped or thins out, and not the rule.
 with
 
 totals as (
@@ -7,7 +8,11 @@ totals as (
     select
         stage_model,
         cast(sum(events_last_week) as bigint) as events_last_week,
-        cast(sum(events_four_weeks_before) as bigint) as events_four_weeks_before
+        cast(sum(events_four_weeks_before) as bigint) as events_four_weeks_before,
+        cast(sum(case when weeks_seen_before >= 2 then 1 else 0 end) as bigint) as names_seen,
+        cast(
+            sum(case when weeks_seen_before >= 2 and events_last_week > 0 then 1 else 0 end) as bigint
+        ) as names_seen_still
     from mart_rule_coverage
     group by stage_model
 
@@ -29,7 +34,11 @@ final as (
         and mart_rule_coverage.events_last_week = 0
         and mart_rule_coverage.weeks_seen_before = 4
         and mart_rule_coverage.events_four_weeks_before >= 40
-        and totals.events_last_week * 8 >= totals.events_four_weeks_before
+        -- half of the other names, and half of their events in a usual week
+        and totals.names_seen > 1
+        and totals.names_seen_still * 2 >= totals.names_seen - 1
+        and totals.events_last_week * 8
+        >= totals.events_four_weeks_before - mart_rule_coverage.events_four_weeks_before
 
 )
 

@@ -1,8 +1,9 @@
-"""Explanations against the compiled rules: the rule that is told is the rule the run gave."""
+"""Explanations and overlaps against the compiled rules and against the slow reader of the tests."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
+from journey_analytics.stages.coverage import count_by_fitting_rules
 from journey_analytics.stages.explanation import explain_history
 from journey_analytics.stages.rules import read_stages
 from tests.property import test_stage_rules as histories
@@ -61,6 +63,27 @@ def test_the_rule_told_is_the_rule_given_and_every_earlier_one_has_a_reason(
             is_taken = takes(rule, rules, touch_of[found.event_id], before)
             assert outcome.is_taken == is_taken
             assert bool(outcome.reasons) != is_taken
+
+
+@given(data=st.data())
+def test_events_are_counted_under_every_rule_that_would_take_them(
+    engine: DuckDBEngine, stages_file: Path, data: st.DataObject
+) -> None:
+    """The rules by which coverage finds overlaps, against the reader of the tests."""
+    rules: list[dict[str, Any]] = data.draw(histories._rule_sets())
+    touches: list[Touch] = data.draw(histories._touches())
+    stages_file.write_text(json.dumps({"rules": rules}), encoding="utf-8")
+    engine.load("stg_touchpoints", histories._frame(touches))
+    found = count_by_fitting_rules(engine, read_stages(stages_file, histories._MODEL))
+    fitting = (
+        tuple(
+            number
+            for number, rule in enumerate(rules, start=1)
+            if takes(rule, rules, touch, _before(touch, touches))
+        )
+        for touch in touches
+    )
+    assert found == Counter(numbers for numbers in fitting if numbers)
 
 
 def _before(touch: Touch, touches: list[Touch]) -> list[Touch]:

@@ -98,7 +98,7 @@ def _measure(rehearsal: Rehearsal, project: Project, stage_map: StageMap) -> Cov
     events = Counter[str]()
     for row in rows:
         events[row["coverage"]] += row["events"]
-    patterns = _patterns(rehearsal.engine, project, stage_map)
+    patterns = count_by_fitting_rules(rehearsal.engine, stage_map, project.settings.journey.key)
     rules = tuple(_covered(row) for row in rows if row["coverage"] != "unmapped")
     return Coverage(
         stage_model=stage_map.model.name,
@@ -131,11 +131,14 @@ def _covered(row: dict[str, Any]) -> Covered:
     )
 
 
-def _patterns(engine: DuckDBEngine, project: Project, stage_map: StageMap) -> dict[tuple[int, ...], int]:
-    """The rules that would take an event, as numbers in order, to how many events they are.
+def count_by_fitting_rules(
+    engine: DuckDBEngine, stage_map: StageMap, journey_key: str | None = None
+) -> dict[tuple[int, ...], int]:
+    """Events by all the rules that would take them whatever stands before, as rule numbers in order.
 
     Each rule is compiled with itself in front, so that it takes all it can. The rules without a context stand
-    behind one with a context, in their order, because `after: {stage: ...}` speaks of them.
+    behind one with a context, in their order, because `after: {stage: ...}` speaks of them. Events that no
+    rule would take are not counted.
     """
     plain = tuple(rule for rule in stage_map.rules if not rule.has_context)
     engine.execute(
@@ -143,7 +146,7 @@ def _patterns(engine: DuckDBEngine, project: Project, stage_map: StageMap) -> di
     )
     for number, rule in enumerate(stage_map.rules, start=1):
         first = StageMap(stage_map.model, (rule, *plain) if rule.has_context else (rule,))
-        sql = compile_rules([first], project.settings.journey.key)
+        sql = compile_rules([first], journey_key)
         engine.execute(
             f"insert into {_HITS} select {number}, source, event_id from ({sql}) where rule_number = 1"
         )
