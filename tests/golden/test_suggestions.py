@@ -2,8 +2,8 @@
 
 The truth is the stage that the data's own description gives an event, see tests/projects.
 The name that is asked for is hidden from the rules' outcome and from every count. The vocabulary of words
-stays, because it is shipped knowledge; as its words, like the weights, were chosen with such names in view, what
-the project's data gives without it is reported and held too.
+stays, because it is shipped knowledge; as its words, like the weights, were chosen with such names in view,
+what the project's data gives without it is reported and held too.
 """
 
 from __future__ import annotations
