@@ -40,4 +40,22 @@ def microseconds(duration: timedelta) -> int:
     return duration // timedelta(microseconds=1)
 
 
+def duration_text(duration: timedelta) -> str:
+    """A length of time in words, exactly.
+
+    >>> duration_text(timedelta(days=28)), duration_text(timedelta(hours=30, seconds=5, microseconds=1))
+    ('28 d', '1 d 6 h 5.000001 s')
+    """
+    rest = duration // timedelta(seconds=1)
+    parts = []
+    for unit in ("d", "h", "m"):
+        count, rest = divmod(rest, _UNITS[unit])
+        if count:
+            parts.append(f"{count} {unit}")
+    if rest or duration.microseconds or not parts:
+        fraction = f".{duration.microseconds:06}".rstrip("0").rstrip(".")
+        parts.append(f"{rest}{fraction} s")
+    return " ".join(parts)
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]

@@ -7,7 +7,7 @@ Does not belong here: reading data, or anything that changes a file.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -248,6 +248,21 @@ def read_project(folder: Path) -> Project:
     shipped_files = dict.fromkeys(file for found in maps for file in found.shipped_files)
     files = (*files, *shipped_files)
     return Project(folder, settings, tuple(sources), tuple(maps), channels, files)
+
+
+def with_stages(project: Project, path: Path) -> Project:
+    """The project as it would be with another file in place of its own stages.yaml.
+
+    Raises:
+        StageRuleError: the file is wrong.
+        ConfigError: journey.yaml names stages that its stage model does not have.
+    """
+    name = project.settings.stage_model
+    found = read_stages(path, shipped(name) if name in shipped_names() else None)
+    problems = _stage_problems(YamlFile(project.folder / PROJECT_FILE), project.settings, found.model)
+    if problems:
+        raise ConfigError(problems)
+    return replace(project, stage_maps=(found, *project.stage_maps[1:]))
 
 
 class _Said(_Section):

@@ -173,7 +173,7 @@ def _identity(run: Run) -> str:
         last = engine.rows(f"select max(occurred_us) as last from {EVENTS}")[0]["last"]
         run.as_of = local_day(last, project.zone)
     run.parameters = {**model_parameters(project, run.as_of), **identity_parameters(project)}
-    touchpoints = _make_tables(run, "stg_touchpoints")["stg_touchpoints"]
+    touchpoints = make_tables(run, "stg_touchpoints")["stg_touchpoints"]
     events = engine.count(EVENTS)
     if touchpoints == 0:
         raise SourceError(
@@ -223,16 +223,16 @@ def _with_unseen(engine: DuckDBEngine, found: StageMap) -> StageMap:
 
 
 def _journeys(run: Run) -> str:
-    _make_tables(run, *(name for name, model in models().items() if model.layer == "intermediate"))
+    make_tables(run, *(name for name, model in models().items() if model.layer == "intermediate"))
     return f"{run.made['int_journeys']:,} journeys of {run.made['int_journey_touchpoints']:,} touchpoints"
 
 
 def _marts(run: Run) -> str:
-    counts = _make_tables(run, *marts())
+    counts = make_tables(run, *marts())
     return f"{len(counts)} marts, {sum(counts.values()):,} rows"
 
 
-def _make_tables(run: Run, *tables: str) -> dict[str, int]:
+def make_tables(run: Run, *tables: str) -> dict[str, int]:
     """Make these tables, after those they need and no step has made yet; their rows."""
     for name in needed_for(tables):
         if name not in run.made:

@@ -216,6 +216,10 @@ def test_every_command_has_help_with_an_example() -> None:
         ["journeys", "list"],
         ["journeys", "show"],
         ["funnel"],
+        ["rules", "coverage"],
+        ["rules", "explain"],
+        ["rules", "diff"],
+        ["rules", "suggest"],
     ):
         text = journey(*words, "--help").stdout
         assert "Examples:" in text, words

@@ -296,7 +296,7 @@ def _guess_stages(rows: list[dict[str, Any]], draft: Draft) -> None:
     for name in names[:200]:
         words = _WORD.findall(re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
         found = next(
-            ((stage, word) for stage, known in _vocabulary_stages() for word in words if word in known), None
+            ((stage, word) for stage, known in vocabulary_stages() for word in words if word in known), None
         )
         draft.rules.append((name, *(found or (None, ""))))
 
@@ -307,7 +307,7 @@ def _vocabulary() -> dict[str, Any]:
     return content
 
 
-def _vocabulary_stages() -> list[tuple[str, list[str]]]:
+def vocabulary_stages() -> list[tuple[str, list[str]]]:
     """(stage, words) in the order in which words are looked for."""
     return [(entry["stage"], entry["words"]) for entry in _vocabulary()["stages"]]
 
@@ -315,4 +315,4 @@ def _vocabulary_stages() -> list[tuple[str, list[str]]]:
 def _vocabulary_stages_in_order() -> list[tuple[str, list[str]]]:
     """The same in the order of the stage model: words are looked for from the last stage but one."""
     order = ("awareness", "interest", "consideration", "purchase", "usage", "loyalty", "advocacy")
-    return sorted(_vocabulary_stages(), key=lambda entry: order.index(entry[0]))
+    return sorted(vocabulary_stages(), key=lambda entry: order.index(entry[0]))
