@@ -110,7 +110,7 @@ def rules_explain(
             explanation
             for stage_map in read.stage_maps
             for customer_id in customers
-            for explanation in explain_history(rehearsal.engine, customer_id, stage_map)
+            for explanation in explain_history(rehearsal.engine, customer_id, stage_map, read.time)
             if event_id in (None, explanation.event_id)
         ]
     if as_json:

@@ -16,7 +16,7 @@ from typing import Any
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.project import Project
 from journey_analytics.rehearsal import Rehearsal
-from journey_analytics.run import run_models
+from journey_analytics.run import make_tables
 from journey_analytics.stages.compile import ProjectTime, compile_rules
 from journey_analytics.stages.rules import StageRule
 from journey_analytics.stages.stage_map import StageMap
@@ -87,7 +87,7 @@ class Coverage:
 
 def measure_coverage(rehearsal: Rehearsal, project: Project) -> list[Coverage]:
     """The coverage of each stage model's rules over the last run's touchpoints, the project's own first."""
-    run_models(rehearsal.stage(project), MART)
+    make_tables(rehearsal.stage(project), MART)
     return [_measure(rehearsal, project, stage_map) for stage_map in project.stage_maps]
 
 
