@@ -207,6 +207,7 @@ def test_every_command_has_help_with_an_example() -> None:
         ["init"],
         ["generate"],
         ["query"],
+        ["funnel"],
         ["sources", "check"],
         ["channels", "explain"],
         ["marts", "list"],
@@ -216,7 +217,7 @@ def test_every_command_has_help_with_an_example() -> None:
         assert "Examples:" in text, words
         assert f"journey {' '.join(words)}" in text, words
     names = {name for name in app if not name.startswith("-")}
-    assert names == {"run", "demo", "init", "generate", "query", "sources", "channels", "marts"}, (
+    assert names == {"run", "demo", "init", "generate", "query", "funnel", "sources", "channels", "marts"}, (
         "a new command needs a line above"
     )
 
