@@ -125,9 +125,14 @@ def sessions(journeys: list[Journey], setup: Setup) -> list[tuple[Any, ...]]:
     found: defaultdict[tuple[str, int], list[tuple[Journey, Touchpoint]]] = defaultdict(list)
     for journey in journeys:
         for touchpoint in journey.touchpoints:
-            found[journey.customer, touchpoint.session].append((journey, touchpoint))
+            found[touchpoint.event.customer, touchpoint.session].append((journey, touchpoint))
     made = []
-    for (customer, number), inside in found.items():
+    for (customer, number), unordered in found.items():
+        # a journey with a key of its own runs beside the others
+        inside = sorted(
+            unordered,
+            key=lambda pair: (pair[1].us, pair[1].ordinal or 0, pair[1].event.source, pair[1].event.event_id),
+        )
         journey, first = inside[0]
         text = f"session|{first.event.source}|{customer}|{first.event.event_id}"
         money = [t.event.revenue for _, t in inside if t.event.revenue is not None]
