@@ -11,11 +11,14 @@ import sys
 
 from rich.console import Console
 
-from tests.benchmarks import load, steps
+from tests.benchmarks import funnel, journeys, load, rules, steps
 
 BENCHMARKS = {
     "steps": steps.run,
     "load": load.run,
+    "rules": rules.run,
+    "journeys": journeys.run,
+    "funnel": funnel.run,
 }
 """Name to function: it is given how many rows to make up and where to print."""
 

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.funnel`: seven steps in 30 days, side by side with ClickHouse in this process.
+"""Seven steps in 30 days, side by side with ClickHouse in this process.
 
 Made-up shop events of skewed customers and three bots with 100,000 events each, no two at one time, once as
 a raw Parquet file in the order of time and once as the product publishes mart_touchpoints: a file a day,
@@ -10,9 +10,7 @@ events without a window, which it does not know; pm4py has no funnel.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
-import sys
 import tempfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -31,6 +29,7 @@ from journey_analytics.contracts import contract
 STEPS = ("page_view", "product_view", "add_to_cart", "begin_checkout", "order", "login", "referral")
 WINDOW = timedelta(days=30)
 _BOTS, _BOT_EVENTS, _DAYS = 3, 100_000, 90
+_REPEATS = 3
 _ROWS = """
     select
         'web' as source,
@@ -55,22 +54,17 @@ _ROWS = """
 """
 
 
-def main() -> int:
+def run(rows: int, console: Console) -> None:
     """Generate, count with everything that is installed, compare, print."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.funnel", description=__doc__)
-    parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--customers", type=int, default=500_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    given = parser.parse_args()
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    customers = max(rows // 20, 1)
     with tempfile.TemporaryDirectory() as folder:
-        raw, mart = generate(Path(folder), given.rows, given.customers)
+        raw, mart = generate(Path(folder), rows, customers)
         table = Table("events", "tool", "seconds", "of processor", "ratio (of processor)", "reached")
         for name, files in (("raw file", str(raw)), ("mart_touchpoints", str(mart / "*" / "part-0.parquet"))):
             ways: dict[str, Callable[[], list[int]]] = {"this product": lambda at=files: ours(at)}
             if _is_there("chdb"):
                 ways["ClickHouse"] = lambda at=files: clickhouse(at)
-            measured = _side_by_side(ways, given.repeats)
+            measured = _side_by_side(ways, _REPEATS)
             for tool, (seconds, processor, reached) in measured.items():
                 assert reached == measured["this product"][2], f"{tool} counts {reached}"
                 own = measured["this product"]
@@ -78,21 +72,20 @@ def main() -> int:
                 table.add_row(
                     name, tool, f"{seconds:.2f}", f"{processor:.2f}", ratio, " ".join(map(str, reached))
                 )
-        console.print(f"{given.rows:,} events of {given.customers:,} customers, best of {given.repeats}")
+        console.print(f"{rows:,} events of {customers:,} customers, best of {_REPEATS}")
         console.print(table)
         million = Path(folder) / "million.parquet"
         pl.scan_parquet(raw).head(1_000_000).collect().write_parquet(million)
         ways = {"this product": lambda: funnel(million, STEPS).reached}
         if _is_there("retentioneering"):
             ways["retentioneering"] = lambda: retentioneering(million)
-        for tool, (seconds, processor, reached) in _side_by_side(ways, given.repeats).items():
+        for tool, (seconds, processor, reached) in _side_by_side(ways, _REPEATS).items():
             assert reached == funnel(million, STEPS).reached, f"{tool} counts {reached}"
             console.print(f"1,000,000 events, {tool}: {seconds:.2f} s ({processor:.2f} s of processor)")
     if not _is_there("chdb"):
         console.print("ClickHouse: not installed (pip install chdb)")
     if not _is_there("retentioneering"):
         console.print("retentioneering: not installed (pip install retentioneering)")
-    return 0
 
 
 def generate(folder: Path, rows: int, customers: int) -> tuple[Path, Path]:
@@ -181,7 +174,3 @@ def _side_by_side(
             best = found.get(name, (seconds, processor, reached))
             found[name] = (min(seconds, best[0]), min(processor, best[1]), reached)
     return found
-
-
-if __name__ == "__main__":
-    sys.exit(main())

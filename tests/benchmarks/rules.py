@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.rules`: stage rules beside the same table copied with one case expression.
+"""Stage rules beside the same table copied with one case expression.
 
 Made-up touchpoints, customers and event names skewed. The yardstick, measured in the same process before
 and after every figure: the touchpoints copied with one `case` of 50 branches on the event's name. Fifty
@@ -7,8 +7,6 @@ rules, ten of them with a context, are to cost at most twice that.
 
 from __future__ import annotations
 
-import argparse
-import sys
 import tempfile
 from dataclasses import replace
 from datetime import timedelta
@@ -48,14 +46,11 @@ _TIME = ProjectTime(ZoneInfo("Europe/Berlin"), timedelta(minutes=30))
 _MONTH = Reach(timedelta(days=30))
 
 
-def main() -> int:
+def run(rows: int, console: Console) -> None:
     """Generate, compile, measure, print."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.rules", description=__doc__)
-    parser.add_argument("--rows", type=int, default=10_000_000)
-    rows = parser.parse_args().rows
     table = Table("rules", "seconds", "ratio")
     with tempfile.TemporaryDirectory() as folder:
-        engine = DuckDBEngine(Path(folder) / "bench.duckdb", Path(folder), Limits(threads=2))
+        engine = DuckDBEngine(Path(folder), Limits(threads=2))
         with engine:
             engine.execute("select setseed(0.5)")
             made = _TOUCHPOINTS.format(rows=rows, customers=max(rows // 20, 1))
@@ -66,10 +61,8 @@ def main() -> int:
                 after = _seconds(engine, _yardstick())
                 table.add_row(name, f"{seconds:.2f}", f"{2 * seconds / (before + after):.2f}")
                 before = after
-    console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(f"{rows:,} touchpoints; ratio 1 = the table copied with one case of 50 branches")
     console.print(table)
-    return 0
 
 
 def rule_sets() -> dict[str, tuple[StageRule, ...]]:
@@ -119,7 +112,3 @@ def _seconds(engine: DuckDBEngine, sql: str) -> float:
     begun = perf_counter()
     engine.create_table(OUTPUT_TABLE, sql)
     return perf_counter() - begun
-
-
-if __name__ == "__main__":
-    sys.exit(main())
