@@ -238,15 +238,14 @@ class _Compiler:
     def gaps(self) -> exp.Select:
         """Whether a session begins at the touchpoint, ignored ones before it not counted.
 
-        Every touchpoint is there, for any may lie between two others. One that is ignored begins none for
-        those after it.
+        Every touchpoint is there, for any may lie between two others.
         """
         last_kept = _over(_last_us(_IS_KEPT), upto="the row before")
         timeout = exp.Literal.number(microseconds(self.time.session_timeout))
         gap = exp.Sub(this=exp.column("occurred_us"), expression=last_kept)
         # no kept touchpoint before: nothing to be near to
         starts = exp.func("coalesce", exp.GT(this=gap, expression=timeout), exp.true())
-        passed_on = (*_PASSED_ON, _PLAIN, *self.flag_names(), _IS_KEPT)
+        passed_on = (*_PASSED_ON, _PLAIN, *self.flag_names())
         return exp.select(*passed_on, starts.as_(_STARTS)).from_(f"flagged{self.suffix}")
 
     def flag_names(self) -> list[str]:
@@ -278,14 +277,12 @@ def _count(flag: str) -> exp.Expr:
 
 
 def _session_start() -> exp.Expr:
-    """When the touchpoint's session began; an ignored one may begin a session of its own."""
-    begins = exp.and_(exp.column(_IS_KEPT), exp.column(_STARTS))
-    last_begun = exp.Max(this=exp.Case().when(begins, exp.column("occurred_us")))
-    return (
-        exp.Case()
-        .when(exp.column(_STARTS), exp.column("occurred_us"))
-        .else_(_over(last_begun, upto="this row"))
-    )
+    """When the touchpoint's session began.
+
+    Where an ignored touchpoint begins one, the next kept one begins another: it is no nearer to the last.
+    """
+    begun = exp.Max(this=exp.Case().when(exp.column(_STARTS), exp.column("occurred_us")))
+    return _over(begun, upto="this row")
 
 
 def _over(

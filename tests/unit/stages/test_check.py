@@ -71,6 +71,7 @@ def test_conditions_that_exclude_each_other_are_found(tmp_path: Path, when: str)
         "{page_path: {matches: 'a$'}, not: {page_path: {matches: '^a'}}}",
         "{properties.n: {gt: 5}, all: [{properties.n: ['3', '7.5']}]}",
         "{properties.n: {exists: true}, not: {properties.n: {lt: 5}}}",
+        "{properties.n: {exists: true}, not: {any: [{properties.n: {lt: 5}}, {properties.n: {gte: 5}}]}}",
     ],
 )
 def test_nothing_is_said_of_conditions_that_something_meets(tmp_path: Path, when: str) -> None:

@@ -253,3 +253,52 @@ def test_the_text_is_the_same_each_time(tmp_path: Path) -> None:
     text = compile_rules([StageMap(_MODEL, tuple(rules))], _TIME)
     assert text == compile_rules([StageMap(_MODEL, tuple(rules))], _TIME)
     assert text.startswith(f"-- {OUTPUT_TABLE}:")
+
+
+def test_many_rules_by_name_are_found_in_their_order(engine: DuckDBEngine, tmp_path: Path) -> None:
+    """Every name, the first and the last of a half too; rules of any name keep their place among them."""
+    names = [f"e{number:03}" for number in range(99)] + ["it's"]
+    rules = [StageRule(name, "purchase", Comparison("event_name", "equals", name)) for name in names]
+    rules[50:50] = [StageRule("bots", None, Comparison("channel", "equals", "bot"))]
+    rules.append(StageRule("again", "loyalty", Comparison("event_name", "in", [names[3], names[97], "rest"])))
+    _touchpoints(engine, *({"event_name": name} for name in [*names, "rest", "zzz", ""]))
+    engine.create_table(OUTPUT_TABLE, compile_rules([StageMap(_MODEL, tuple(rules))], _TIME))
+    found = engine.rows(f"select event_name, rule_number from {OUTPUT_TABLE}")
+    expected = {name: number + (2 if number >= 50 else 1) for number, name in enumerate(names)}
+    assert {row["event_name"]: row["rule_number"] for row in found} == {
+        **expected, "rest": 102, "zzz": None, "": None,
+    }  # fmt: skip
+    _touchpoints(engine, *({"event_name": name, "channel": "bot"} for name in (names[49], names[50], "zzz")))
+    engine.create_table(OUTPUT_TABLE, compile_rules([StageMap(_MODEL, tuple(rules))], _TIME))
+    found = engine.rows(f"select event_name, rule_number from {OUTPUT_TABLE}")
+    assert {row["event_name"]: row["rule_number"] for row in found} == {
+        names[49]: 50,
+        names[50]: 51,
+        "zzz": 51,
+    }
+
+
+def test_a_session_is_what_it_is_in_the_marts(engine: DuckDBEngine, tmp_path: Path) -> None:
+    """A gap of 30 minutes stays inside, one microsecond more does not; what is ignored is no step between."""
+    beat = {"event_name": "beat"}
+    times = (0, 30, 60, 90.0000001, 110, 125, 141)
+    rows = [{"occurred_us": int(time * _MINUTE)} for time in times]
+    for number in (4, 5):
+        rows[number] |= beat
+    rows[3]["occurred_us"] = 90 * _MINUTE + 1
+    _touchpoints(engine, *rows)
+    rules = (
+        "- rule: noise\n  ignore: true\n  when: {event_name: beat}\n"
+        "- rule: inside\n  stage: loyalty\n  when: {event_name: view}\n"
+        "  after: {event_name: view, same_session: true}\n"
+        "- rule: begins\n  stage: purchase\n  when: {event_name: view}\n"
+    )
+    assert _taken(engine, tmp_path, rules) == [3, 2, 2, 3, 1, 1, 3]
+
+
+def test_a_regular_expression_that_explodes_elsewhere_takes_linear_time(
+    engine: DuckDBEngine, tmp_path: Path
+) -> None:
+    """The engine's own takes no steps back."""
+    _touchpoints(engine, {"page_path": "a" * 1_000_000 + "b"}, {"page_path": "a" * 1_000_000})
+    assert _taken_when(engine, tmp_path, "{page_path: {matches: '^(a+)+$'}}") == [None, 1]
