@@ -1,8 +1,8 @@
 """A rehearsal: the steps of a run between loading and publishing, over what the store holds, in memory.
 
 Commands that ask about rules look at the same touchpoints as the last run, and may give them other rules. The
-working database is another process's to open and the marts hold no ignored events, so the tables are made
-anew from the event store, by the run's own steps and up to the day the live snapshot stands at.
+tables of that run went with it and the marts hold no ignored events, so they are made anew from the event
+store, by the run's own steps and up to the day the live snapshot stands at.
 
 Belongs here: making those tables. Does not belong here: what is asked of them (stages), the steps (run.py).
 """

@@ -13,6 +13,13 @@ from journey_analytics.quality.sql_checks import run_key_checks, run_sql_checks
 from tests.unit.published import Row, tables
 
 _ROLES = ("all", "first_touch", "stage_entry", "last_touch")
+_PATH_KINDS = ("stages", "events")
+_TELL_TOO = {
+    "stage_parts_add_up, mart_stage_dropoff": {"exit_points_add_up"},
+    "touchpoints_have_one_journey, customer_id=b": {"sessions_add_up"},
+    "unmapped_touchpoints, new": {"coverage_adds_up"},
+}
+"""Checks that watch over the same number from another side."""
 
 
 def _cell(role: str, stage: str, **more: Any) -> Row:
@@ -44,6 +51,16 @@ def _sound() -> dict[str, list[Row]]:
         "mart_stage_dropoff": [{**cell, **rate} for cell in cells],
         "mart_journeys": journeys,
         "mart_journey_stages": [{"journey_id": name, "customer_id": name} for name in "ab"],
+        "mart_sessions": [{"session_id": name, "customer_id": name} for name in "ab"],
+        "mart_paths": [{"path_kind": kind, "journeys": 2} for kind in _PATH_KINDS],
+        "mart_stage_transitions": [
+            {"path_kind": kind, "channel_role": role, "from_name": start, "to_name": end, "transitions": 2}
+            for kind in _PATH_KINDS
+            for role in ("all", "first_touch")
+            for start, end in (("(start)", "page"), ("page", "(open)"))
+        ],
+        "mart_exit_points": [],
+        "mart_rule_coverage": [{"coverage": "mapped", "name": "x", "events": 2}],
         "mart_touchpoints": [
             {"event_id": name, "journey_id": name, "customer_id": name, "revenue": "5.00"} for name in "ab"
         ],
@@ -112,11 +129,12 @@ def test_sound_marts_pass_every_check() -> None:
 def test_a_check_finds_what_it_is_there_for(
     mart: str, place: int, change: Row, check: str, sample: str
 ) -> None:
-    """One thing out of place, one check that tells of it."""
+    """One thing out of place, one check that tells of it, and none that has nothing to do with it."""
     rows = _sound()
     rows[mart][place] = {**rows[mart][place], **change}
     found = {result.check: result for result in _found(rows)}
-    assert found.keys() == {check}
+    too = _TELL_TOO.get(f"{check}, {mart}", set()) | _TELL_TOO.get(f"{check}, {sample}", set())
+    assert found.keys() == {check} | too
     assert found[check].status == "failed"
     assert found[check].stops == (check != "unmapped_touchpoints")
     assert sample in found[check].sample
@@ -151,7 +169,12 @@ def test_a_check_that_breaks_is_an_error() -> None:
         engine.execute("drop table mart_stage_dropoff")
         results = run_sql_checks(engine, "marts")
     broken = {result.check for result in results if result.status == "error"}
-    assert broken == {"stage_parts_add_up", "progressive_never_grows", "journeys_in_every_funnel"}
+    assert broken == {
+        "stage_parts_add_up",
+        "progressive_never_grows",
+        "journeys_in_every_funnel",
+        "exit_points_add_up",
+    }
     assert all(result.stops for result in results if result.status == "error")
 
 
