@@ -22,7 +22,7 @@ from journey_analytics.sources.mapping import Source, read_mapping
 from journey_analytics.stages.compile import ProjectTime
 from journey_analytics.stages.stage_map import StageMap
 from journey_analytics.stages.stage_models import StageModel, shipped, shipped_names
-from journey_analytics.stages.stages_file import read_stages, starter_rules
+from journey_analytics.stages.stages_file import read_stages, starter_names, starter_rules
 from journey_analytics.touchpoints import PROPERTY, RULE_COLUMNS, Kind
 from journey_analytics.yaml_file import YamlFile
 
@@ -97,7 +97,9 @@ class Settings(_Section):
         None, description="File with the stage rules; stages.yaml, and without one the shipped starter rules."
     )
     further_stages: tuple[str, ...] = Field(
-        (), description="Files with further stage models and their rules, applied to the same journeys."
+        (),
+        description="Further stage models for the same journeys: files with stages and rules, or names of "
+        "shipped models, which come with starter rules.",
     )
     conversion: Conversion
     session_timeout: Duration = Field(
@@ -243,7 +245,8 @@ def read_project(folder: Path) -> Project:
     if problems or settings is None or model is None:
         raise ConfigError(problems)
     own_channels = [said.channels] if said.channels else []
-    named = (*said.further_stages, *own_channels, *said.sources)
+    further_files = [name for name in said.further_stages if name not in starter_names()]
+    named = (*further_files, *own_channels, *said.sources)
     files = (path, *([stages_path] if has_stages_file else []), *(folder / name for name in named))
     shipped_files = dict.fromkeys(file for found in maps for file in found.shipped_files)
     files = (*files, *shipped_files)
@@ -316,16 +319,18 @@ def _read_further_stages(
     found: list[StageMap] = []
     for index, name in enumerate(names):
         place = ("further_stages", index)
-        if not (folder / name).is_file():
-            known = [str(path.relative_to(folder)) for path in sorted(folder.glob("*.yaml"))]
-            problems.append(
-                file.problem(f"stages file {name!r} does not exist", place, advise(name, known, "file"))
-            )
-            continue
-        try:
-            further = read_stages(folder / name, None)
-        except JourneyError as error:
-            problems.extend(error.problems)
+        if name in starter_names():
+            further = starter_rules(name)
+        elif (folder / name).is_file():
+            try:
+                further = read_stages(folder / name, None)
+            except JourneyError as error:
+                problems.extend(error.problems)
+                continue
+        else:
+            known = [*(path.name for path in sorted(folder.glob("*.yaml"))), *starter_names()]
+            what = f"{name!r} is neither a stages file nor a shipped stage model"
+            problems.append(file.problem(what, place, advise(name, known, "file or stage model")))
             continue
         if further.model.name in [other.model.name for other in (*own, *found)]:
             what = f"stage model {further.model.name!r} is applied twice"

@@ -317,3 +317,36 @@ def test_channels_explain_names_the_rule(tiny: Path, edit: Edit) -> None:
     assert told["steps"][-1]["channel"] == "email"
     assert told["steps"][-1]["is_matched"] is True
     assert_refused(journey("channels", "explain", "nope", "-p", str(tiny)), 2, "'nope'")
+
+
+def test_further_stage_models_stand_beside_the_projects_own(tiny: Path, edit: Edit) -> None:
+    """The same journeys with the stages of another model; the page shows the project's own alone."""
+    before = run_project(tiny)
+    own = (
+        "select * exclude (stage_model) from mart_stage_dropoff where stage_model = 'seven_stage' "
+        "order by all"
+    )
+    alone = journey("query", "-p", str(tiny), "--json", own).stdout
+    edit(tiny / "journey.yaml", "sources: [", "further_stages: [two.yaml]\nsources: [")
+    (tiny / "two.yaml").write_text(
+        "stage_model: {name: two, stages: [{stage: look}, {stage: buy}]}\n"
+        "rules:\n"
+        "  - {rule: visit, stage: look, when: {event_name: visit}}\n"
+        "  - {rule: order, stage: buy, when: {event_name: order}}\n",
+        encoding="utf-8",
+    )
+    result = journey("run", "-p", str(tiny))
+    assert result.returncode == 0, result.stderr
+    assert "two: " in result.stderr
+    assert "buy" not in result.stdout
+    assert journey("query", "-p", str(tiny), "--json", own).stdout == alone
+    after = current(tiny / "marts")
+    for mart in ("mart_journeys", "mart_touchpoints", "mart_sessions"):
+        assert after.marts[mart] == before.marts[mart]
+    asked = journey(
+        "query", "-p", str(tiny), "--json",
+        "select stage, journeys_reached from mart_stage_dropoff where stage_model = 'two' "
+        "and funnel_kind = 'touched' and channel_role = 'all' order by stage_ordinal",
+    )  # fmt: skip
+    # all three visit, ann alone orders
+    assert [tuple(row.values()) for row in json.loads(asked.stdout)] == [("look", 3), ("buy", 1)]

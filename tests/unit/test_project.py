@@ -208,3 +208,59 @@ def test_problems_of_a_file_come_in_the_order_of_its_lines(tmp_path: Path) -> No
     journey = "projet: x\n" + _JOURNEY.replace("Europe/Berlin", "Europe/Berlim")
     places = [place for place, _ in told(_refused(_project(tmp_path, journey)))]
     assert places == ["journey.yaml:1:1", "journey.yaml:3:11"]
+
+
+@pytest.mark.parametrize(
+    ("further", "what", "advice"),
+    [
+        ("[aida]", "'aida' is neither a stages file nor a shipped stage model", "use 'aida_ra'"),
+        ("[stage.yaml]", "'stage.yaml' is neither a stages file", "use 'stages.yaml'"),
+        ("[five_stage, five_stage]", "stage model 'five_stage' is applied twice", "name of its own"),
+        ("[seven_stage]", "stage model 'seven_stage' is applied twice", "name of its own"),
+    ],
+)
+def test_a_further_stage_model_is_a_file_or_a_shipped_one_and_once(
+    tmp_path: Path, further: str, what: str, advice: str
+) -> None:
+    """At its place in the list."""
+    text = f"{_JOURNEY}further_stages: {further}\n"
+    with pytest.raises(ConfigError) as caught:
+        read_project(_project(tmp_path, journey=text))
+    (problem,) = caught.value.problems
+    assert problem.what.startswith(what)
+    assert advice in problem.do
+    line = text.splitlines().index(f"further_stages: {further}") + 1
+    assert f"journey.yaml:{line}:" in problem.where
+
+
+def test_further_stage_models_are_read_with_their_rules(tmp_path: Path) -> None:
+    """From a file with a model of its own, and a shipped one by its name."""
+    folder = _project(tmp_path, journey=f"{_JOURNEY}further_stages: [two.yaml, cx_lifecycle]\n")
+    (folder / "two.yaml").write_text(
+        "stage_model: {name: two, stages: [{stage: before}, {stage: after}]}\n"
+        "rules:\n  - {rule: order, stage: after, when: {event_name: order}}\n",
+        encoding="utf-8",
+    )
+    project = read_project(folder)
+    assert [found.model.name for found in project.stage_maps] == ["seven_stage", "two", "cx_lifecycle"]
+    assert project.stage_map.model.name == "seven_stage"
+    hashed = project.config_sha256
+    (folder / "two.yaml").write_text((folder / "two.yaml").read_text(encoding="utf-8") + "# changed\n")
+    assert read_project(folder).config_sha256 != hashed
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [("ticket", "use a known column"), ("sesion_ref", "use 'session_ref'"), ("revenue", "no text column")],
+)
+def test_a_journey_key_is_a_text_column_or_a_property(tmp_path: Path, key: str, advice: str) -> None:
+    """Anything else is named with what could be meant."""
+    text = _JOURNEY.replace("inactivity: 90d", f"inactivity: 90d\n  key: {key}")
+    with pytest.raises(ConfigError) as caught:
+        read_project(_project(tmp_path, journey=text))
+    (problem,) = caught.value.problems
+    assert f"{key!r} is no text column of a touchpoint" in problem.what
+    assert advice in problem.what
+    for name in ("session_ref", "properties.ticket_id"):
+        text = _JOURNEY.replace("inactivity: 90d", f"inactivity: 90d\n  key: {name}")
+        assert read_project(_project(tmp_path, journey=text)).settings.journey.key == name
