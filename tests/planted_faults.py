@@ -77,7 +77,7 @@ def write_with_faults(path: Path, rows: int) -> Planted:
     with path.open("w", encoding="utf-8", errors="surrogateescape") as file:
         file.write("id,ts,name,who,amount,note\n")
         for number in range(rows):
-            ts = start + timedelta(seconds=number * 10)
+            ts = start + timedelta(seconds=number)
             text, reasons = f"{number},{ts},view,c{number % 5000},,", (None,)
             if number in faulty:
                 kind = kinds[number * 7 % len(kinds)]

@@ -32,7 +32,7 @@ from tests.planted_faults import MAPPING, NOW, Planted, write_with_faults
 _ADDRESSES = """
     select
         cast(i as varchar) as id,
-        strftime(timestamp '2026-01-01' + to_seconds(i * 10), '%Y-%m-%d %H:%M:%S') as ts,
+        strftime(timestamp '2026-01-01' + to_seconds(i), '%Y-%m-%d %H:%M:%S') as ts,
         'page_view' as name,
         'c' || i % 5000 as who,
         'https://shop.example/' || ['products', 'cart', 'blog', 'help'][1 + i % 4] || '/' || i * 31 % 3000

@@ -14,6 +14,7 @@ import pytest
 
 from journey_analytics.project import read_project
 from journey_analytics.rehearsal import rehearse
+from journey_analytics.stages.coverage import measure_coverage
 from journey_analytics.stages.suggestion import Measure, measure
 from tests.conftest import CHECKOUT, copy_project, run_project, shared
 
@@ -27,8 +28,8 @@ CASES = {
 }
 
 
-def measured(project: str, data: str | None, folder: Path) -> tuple[Measure, Measure]:
-    """With the vocabulary and without."""
+def measured(project: str, data: str | None, folder: Path) -> tuple[Measure, Measure, float]:
+    """With the vocabulary and without; and the share of events that the project's rules take."""
     source = CHECKOUT / "tests" / "projects" / project if data else CHECKOUT / "data" / project
     copy_project(source, folder)
     if data:
@@ -36,13 +37,15 @@ def measured(project: str, data: str | None, folder: Path) -> tuple[Measure, Mea
     run_project(folder)
     read = read_project(folder)
     with rehearse(read) as rehearsal:
-        return measure(rehearsal, read), measure(rehearsal, read, without=["words"])
+        (coverage,) = measure_coverage(rehearsal, read)
+        return measure(rehearsal, read), measure(rehearsal, read, without=["words"]), coverage.share
 
 
 @pytest.mark.parametrize("project", CASES)
 def test_hidden_event_names_are_found_again(project: str, tmp_path: Path) -> None:
     data, at_once, among_two, without_words = CASES[project]
-    found, by_data = measured(project, data, tmp_path / project)
+    found, by_data, covered = measured(project, data, tmp_path / project)
+    assert covered >= 0.99
     names = len(found.asked)
     print(
         f"\n{project}: of {names} event names {found.right(1)} found at once ({found.right(1) / names:.0%}), "

@@ -44,6 +44,7 @@ class Model:
         return tables_read(self.text)
 
 
+@cache
 def tables_read(sql: str) -> frozenset[str]:
     """The tables a SELECT reads, its own CTEs left out."""
     tree = sqlglot.parse_one(sql, read="duckdb")
