@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from journey_analytics.reports.findings import percent
 from journey_analytics.stages.coverage import Coverage, SilentRule
@@ -167,7 +168,9 @@ def print_measure(console: Console, measure: Measure) -> None:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=f"\n{title}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    # a title is wider than some tables, and would be broken to their width
+    whole = Text(f"\n{title}", no_wrap=True, overflow="ignore")
+    table = Table(title=whole, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
