@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import duckdb
-
+from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.stages.condition_sql import NUMBER, is_number_test, text_of
 from journey_analytics.stages.conditions import Comparison, Condition, Group
 from journey_analytics.stages.rules import Earlier, Reach, StageRule
@@ -256,8 +255,13 @@ def _in_order(number: float, operator: str, limit: float) -> bool:
 @cache
 def _matches(pattern: str, text: str) -> bool:
     """Whether the text matches, as the engine sees it: in time linear to it, whatever the pattern is."""
-    row = duckdb.execute("select regexp_matches($1, $2)", [text, pattern]).fetchone()
-    return bool(row and row[0])
+    return bool(_engine().rows("select regexp_matches($1, $2) as is_match", [text, pattern])[0]["is_match"])
+
+
+@cache
+def _engine() -> DuckDBEngine:
+    """One in memory for all matches: the library's own connection belongs to whoever else uses it."""
+    return DuckDBEngine(limits=Limits(memory_limit="256MB", threads=1))
 
 
 def _no_text_meets(tests: Iterable[_Test]) -> bool:
