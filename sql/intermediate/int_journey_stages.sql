@@ -70,12 +70,14 @@ touched as (
 
 ),
 
--- a visit further than all before it enters its own stage and every stage skipped on the way
-progressive_entries as (
+-- a visit further than all before it enters its own stage and every stage skipped on the way; the chain of
+-- the closed funnel says itself what it enters
+chain_entries as (
 
     select
         int_stage_visits.stage_model,
         int_stage_visits.journey_id,
+        'progressive' as funnel_kind,
         int_funnel_stages.stage,
         int_funnel_stages.stage_ordinal,
         int_funnel_stages.stage_ordinal <> int_stage_visits.stage_ordinal as is_skipped,
@@ -89,35 +91,7 @@ progressive_entries as (
             and int_funnel_stages.funnel_kind = 'progressive'
             and int_stage_visits.stage_ordinal >= int_funnel_stages.stage_ordinal
             and coalesce(int_stage_visits.furthest_before, 0) < int_funnel_stages.stage_ordinal
-
-),
-
-progressive as (
-
-    select
-        stage_model,
-        journey_id,
-        'progressive' as funnel_kind,
-        stage,
-        stage_ordinal,
-        is_skipped,
-        entry_number,
-        entered_us,
-        entry_channel,
-        lead(entry_number) over (
-            partition by stage_model, journey_id
-            order by stage_ordinal asc nulls first
-        ) as left_number,
-        lead(entered_us) over (
-            partition by stage_model, journey_id
-            order by stage_ordinal asc nulls first
-        ) as left_us
-    from progressive_entries
-
-),
-
-closed as (
-
+    union all
     select
         stage_model,
         journey_id,
@@ -127,16 +101,33 @@ closed as (
         false as is_skipped,
         entry_number,
         entered_us,
+        entry_channel
+    from int_closed_entries
+
+),
+
+-- in a chain a stage is left by entering the next one
+chains as (
+
+    select
+        stage_model,
+        journey_id,
+        funnel_kind,
+        stage,
+        stage_ordinal,
+        is_skipped,
+        entry_number,
+        entered_us,
         entry_channel,
         lead(entry_number) over (
-            partition by stage_model, journey_id
+            partition by stage_model, journey_id, funnel_kind
             order by stage_ordinal asc nulls first
         ) as left_number,
         lead(entered_us) over (
-            partition by stage_model, journey_id
+            partition by stage_model, journey_id, funnel_kind
             order by stage_ordinal asc nulls first
         ) as left_us
-    from int_closed_entries
+    from chain_entries
 
 ),
 
@@ -168,21 +159,7 @@ entries as (
         entry_channel,
         left_number,
         left_us
-    from progressive
-    union all
-    select
-        stage_model,
-        journey_id,
-        funnel_kind,
-        stage,
-        stage_ordinal,
-        is_skipped,
-        entry_number,
-        entered_us,
-        entry_channel,
-        left_number,
-        left_us
-    from closed
+    from chains
 
 ),
 

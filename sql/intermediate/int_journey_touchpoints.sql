@@ -141,7 +141,7 @@ starts as (
 
 ),
 
-without_key as (
+final as (
 
     select
         numbered.source,
@@ -165,16 +165,12 @@ without_key as (
             numbered.customer_id = starts.customer_id
             and numbered.start_number = starts.start_number
     where numbered.journey_ref is null
-
-),
-
--- one separator and not two: never the text of a journey without a key
-with_key as (
-
+    union all
     select
         source,
         event_id,
         customer_id,
+        -- one separator and not two: never the text of a journey without a key
         md5('key|' || replace(replace(journey_ref, '!', '!!'), '|', '!p')) as journey_id,
         journey_ref,
         cast(row_number() over (
@@ -196,46 +192,6 @@ with_key as (
         revenue
     from numbered
     where journey_ref is not null
-
-),
-
-final as (
-
-    select
-        source,
-        event_id,
-        customer_id,
-        journey_id,
-        journey_ref,
-        touchpoint_number,
-        session_number,
-        occurred_us,
-        occurred_date,
-        event_name,
-        channel,
-        rule,
-        stage,
-        stage_ordinal,
-        revenue
-    from without_key
-    union all
-    select
-        source,
-        event_id,
-        customer_id,
-        journey_id,
-        journey_ref,
-        touchpoint_number,
-        session_number,
-        occurred_us,
-        occurred_date,
-        event_name,
-        channel,
-        rule,
-        stage,
-        stage_ordinal,
-        revenue
-    from with_key
 
 )
 
