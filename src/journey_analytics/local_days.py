@@ -13,7 +13,7 @@ import polars as pl
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MINUTE_US = 60_000_000
-_DAY_US = 86_400_000_000
+DAY_US = 86_400_000_000
 
 
 def to_us(moment: datetime) -> int:
@@ -43,16 +43,16 @@ def utc_offsets(zone: ZoneInfo, first_us: int, last_us: int) -> pl.DataFrame:
         from_us (Int64, included), to_us (Int64, not included), offset_us (Int64, east of UTC positive);
         the stretches touch, in order.
     """
-    start, end = first_us - _DAY_US, last_us + _DAY_US
+    start, end = first_us - DAY_US, last_us + DAY_US
     rows = []
     begun, offset = start, _offset_us(zone, start)
-    for day in range(start, end, _DAY_US):
-        following = _offset_us(zone, day + _DAY_US)
+    for day in range(start, end, DAY_US):
+        following = _offset_us(zone, day + DAY_US)
         if following != offset:
-            change = _first_minute_with(zone, following, day, day + _DAY_US)
+            change = _first_minute_with(zone, following, day, day + DAY_US)
             rows.append((begun, change, offset))
             begun, offset = change, following
-    rows.append((begun, end + _DAY_US, offset))
+    rows.append((begun, end + DAY_US, offset))
     schema = {"from_us": pl.Int64, "to_us": pl.Int64, "offset_us": pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row")
 

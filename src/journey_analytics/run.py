@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
+from functools import cache
 
 import polars as pl
 
@@ -329,6 +330,7 @@ def _run_id(project: Project, store: Store, found: list[Batch], as_of: date | No
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@cache
 def _models_sha256() -> str:
     digest = hashlib.sha256()
     for path in sorted(sql_folder().rglob("*")):

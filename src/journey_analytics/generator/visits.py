@@ -20,7 +20,7 @@ from journey_analytics.generator.behaviour import (
     pick,
     pick_by,
 )
-from journey_analytics.generator.calendar import instants
+from journey_analytics.generator.calendar import DAY_MS, HOUR_MS, instants
 from journey_analytics.generator.people import COOKIES_PER_PERSON, cookies
 from journey_analytics.generator.site import Site
 from journey_analytics.generator.world import World, share_out
@@ -133,14 +133,14 @@ def draw_bots(world: World, events: int) -> tuple[Visits, Ints]:
     for number in range(bots):
         views[bot == number] = share_out(int(of_bot[number]), np.ones(period.days), random.random())
     hours = np.clip(random.random(count), 0.01, 0.5)
-    start = period.to_utc(period.local_begin + ((day + hours) * 86_400_000).astype(np.int64))
+    start = period.to_utc(period.local_begin + ((day + hours) * DAY_MS).astype(np.int64))
     is_silent = bot % tables.silent_every == tables.silent_every - 1
     named = len(agents(behaviour)) - len(tables.agents) + bot % len(tables.agents)
     person = people + bot
     visits = Visits(
         person=person.astype(np.int32),
         start=start,
-        span=np.full(count, 6 * 3_600_000, dtype=np.int64),
+        span=np.full(count, 6 * HOUR_MS, dtype=np.int64),
         channel=np.zeros(count, dtype=np.uint8),
         form=np.zeros(count, dtype=np.uint8),
         campaign=np.zeros(count, dtype=np.uint8),

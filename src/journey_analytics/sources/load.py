@@ -23,7 +23,7 @@ from sqlglot import exp
 
 from journey_analytics.disk import sha256_of
 from journey_analytics.engine.duckdb import DuckDBEngine
-from journey_analytics.local_days import to_moment
+from journey_analytics.local_days import DAY_US, to_moment
 from journey_analytics.sources.files import InputFile
 from journey_analytics.sources.formats import (
     ADDED_COLUMNS,
@@ -49,7 +49,6 @@ from journey_analytics.sources.values import (
 EVENTS = "events"
 QUARANTINE = "quarantine_touchpoints"
 
-_DAY_US = 86_400_000_000
 _GROWING = ("csv", "jsonl", "access_log")
 _RAW, _TRAFFIC = "raw_rows", "traffic_rows"
 Inputs = dict[str, list[InputFile]]
@@ -141,7 +140,7 @@ def load_new(
     traffic = traffic_of(source)
     if traffic.inputs:
         make_temp(engine, source, f"table {_TRAFFIC}", traffic.table_sql(raw.rows), key="columns")
-    typed = typed_sql(source, raw.rows, names, types, traffic_table=_TRAFFIC, latest_us=received_us + _DAY_US)
+    typed = typed_sql(source, raw.rows, names, types, traffic_table=_TRAFFIC, latest_us=received_us + DAY_US)
     make_temp(engine, source, f"view {TYPED}", typed, key="columns")
     load = Load(
         batch_id=batch.batch_id,
