@@ -43,6 +43,9 @@ class Contract(BaseModel):
     grain: str = Field(min_length=1)
     key: tuple[str, ...]
     day: str | None = Field(None, description="Date column by which the mart's files are split.")
+    record: bool = Field(
+        default=False, description="Whether it is a table of the record of runs, not made from events."
+    )
     may_be_empty: bool = Field(default=False, description="Whether a project may have no row of it.")
     columns: tuple[Column, ...]
 

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 import duckdb
 import polars as pl
 
+from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import Problem, QueryError, advise
 from journey_analytics.marts import Snapshot
+from journey_analytics.record import RECORD_FOLDER, record_sql, record_tables
 
 DEFAULT_TIMEOUT_SECONDS = 60
 _MEMORY_LIMIT = "2GB"
@@ -22,7 +24,7 @@ _RUNS_WHAT_IT_EXPLAINS = re.compile(r"\s*explain\s*(\(|analy[sz]e\b)", re.IGNORE
 
 @contextmanager
 def open_marts(snapshot: Snapshot) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with one view per mart, locked to the snapshot's folder."""
+    """A connection with one view per mart and table of the record, locked to their folders."""
     connection = duckdb.connect(
         ":memory:",
         config={
@@ -38,8 +40,12 @@ def open_marts(snapshot: Snapshot) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute(
                 f"create view {mart} as select * from read_parquet('{pattern}', hive_partitioning = false)"
             )
-        folder = str(snapshot.folder.resolve()).replace("'", "''")
-        connection.execute(f"set allowed_directories = ['{folder}']")
+        marts_folder = snapshot.folder.parent.parent
+        for table in record_tables():
+            connection.execute(f"create view {table} as {record_sql(marts_folder, table)}")
+        folders = (snapshot.folder.resolve(), (marts_folder / RECORD_FOLDER).resolve())
+        allowed = ", ".join(quoted(str(folder)) for folder in folders)
+        connection.execute(f"set allowed_directories = [{allowed}]")
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         yield connection
@@ -110,7 +116,7 @@ def _only_reads(statement: duckdb.Statement) -> bool:
 def _refused(snapshot: Snapshot, sql: str, cause: duckdb.Error) -> QueryError:
     text = str(cause).strip()
     missing = text.partition("Table with name ")[2].split(" ")[0]
-    do = advise(missing, snapshot.marts, "mart") if missing else "correct the query"
+    do = advise(missing, [*snapshot.marts, *record_tables()], "mart") if missing else "correct the query"
     return QueryError(Problem(text.splitlines()[0], f"{sql}\n         {_pointer(text)}".rstrip(), do))
 
 
