@@ -28,7 +28,7 @@ UNBOUNDED = int(np.iinfo(np.int64).max)
 """The window of a funnel without one."""
 
 
-def _compiled(function: FunctionT) -> FunctionT:
+def compiled(function: FunctionT) -> FunctionT:
     """The function in machine code, kept on disk between processes where a folder can be written."""
     try:
         return cast("FunctionT", numba.njit(cache=True, nogil=True)(function))
@@ -36,7 +36,7 @@ def _compiled(function: FunctionT) -> FunctionT:
         return cast("FunctionT", numba.njit(nogil=True)(function))
 
 
-@_compiled
+@compiled
 def _end_of_moment(times: Ints, row: int, end: int) -> int:
     """The position after the last row with the time of `row`."""
     after = row + 1
@@ -45,7 +45,7 @@ def _end_of_moment(times: Ints, row: int, end: int) -> int:
     return after
 
 
-@_compiled
+@compiled
 def _give_row(
     masks: Ints,
     begin: int,
@@ -88,7 +88,7 @@ def _give_row(
     return False
 
 
-@_compiled
+@compiled
 def _fills_to(masks: Ints, begin: int, end: int, bits: Ints, level: int, taken: Flags, scratch: Ints) -> int:
     """How many steps are filled when a moment's free rows go on from `level` steps as far as they can."""
     if end - begin == 1:
@@ -103,7 +103,7 @@ def _fills_to(masks: Ints, begin: int, end: int, bits: Ints, level: int, taken: 
     return top
 
 
-@_compiled
+@compiled
 def _furthest(
     times: Ints,
     masks: Ints,
@@ -154,7 +154,7 @@ def _furthest(
     return best, completed, entered
 
 
-@_compiled
+@compiled
 def _mark_ways(
     times: Ints,
     masks: Ints,
@@ -195,7 +195,7 @@ def _mark_ways(
         after = row
 
 
-@_compiled
+@compiled
 def _trace(
     times: Ints,
     masks: Ints,
@@ -227,7 +227,7 @@ def _trace(
         row = after
 
 
-@_compiled
+@compiled
 def _assign(
     masks: Ints, begin: int, end: int, bits: Ints, level: int, taken: Flags, scratch: Ints, rows: Ints
 ) -> None:
@@ -245,7 +245,7 @@ def _assign(
         taken[rows[step]] = False
 
 
-@_compiled
+@compiled
 def _is_forbidden(
     times: Ints, masks: Ints, begin: int, end: int, rows: Ints, window: int, exclusions: Ints
 ) -> bool:
@@ -274,7 +274,7 @@ def _is_forbidden(
     return False
 
 
-@_compiled
+@compiled
 def ordered_chains(
     borders: Ints,
     times: Ints,
@@ -343,7 +343,7 @@ def ordered_chains(
     return found[:chains]
 
 
-@_compiled
+@compiled
 def _count(
     kind: int, change: int, kinds: Ints, counts: Ints, limits: Ints, size: int, steps: Ints, scratch: Ints
 ) -> int:
@@ -371,7 +371,7 @@ def _count(
     return filled
 
 
-@_compiled
+@compiled
 def _kinds_of_rows(masks: Ints, begin: int, end: int, steps: Ints, kind_of: Ints) -> tuple[Ints, Ints]:
     """The different sets of steps that a customer's rows can fill, and how many steps are in each."""
     every_step = 0
@@ -396,7 +396,7 @@ def _kinds_of_rows(masks: Ints, begin: int, end: int, steps: Ints, kind_of: Ints
     return kinds[:known], limits
 
 
-@_compiled
+@compiled
 def unordered_chains(
     borders: Ints, times: Ints, masks: Ints, steps: Ints, window: int, exclusions: Ints
 ) -> Ints:
