@@ -275,6 +275,99 @@ def _is_forbidden(
 
 
 @compiled
+def _chain_without_ties(
+    times: Ints, masks: Ints, begin: int, end: int, steps: Ints, window: int, entries: Ints, chain: Ints
+) -> int:
+    """The chain of a customer no two of whose rows share a time, and its steps; -1 at the first tie.
+
+    With one row in a moment there is nothing to choose: each row goes on from the latest entry that led to
+    the step before, and the rows between entry and end are taken as early as they come.
+    """
+    best, first = 0, begin
+    for row in range(begin, end):
+        if row + 1 < end and times[row + 1] == times[row]:
+            return -1
+        reached = best
+        for level in range(min(best, len(steps) - 1), -1, -1):
+            if masks[row] & steps[level] == 0:
+                continue
+            if level == 0:
+                entries[1] = row
+            elif times[row] - times[entries[level]] <= window:
+                entries[level + 1] = entries[level]
+            else:
+                continue
+            reached = max(reached, level + 1)
+        if reached > best:
+            best, first = reached, entries[reached]
+            if best == len(steps):
+                break
+    level, row = 0, first
+    while level < best:
+        if masks[row] & steps[level]:
+            chain[level] = row
+            level += 1
+        row += 1
+    return best
+
+
+@compiled
+def _best_chain(
+    times: Ints,
+    masks: Ints,
+    begin: int,
+    end: int,
+    steps: Ints,
+    lengths: Ints,
+    kept: Ints,
+    bits: Ints,
+    limits: Ints,
+    window: int,
+    strict: bool,
+    needs_ways: bool,
+    taken: Flags,
+    scratch: Ints,
+    ways: Ints,
+    rows: Ints,
+    chain: Ints,
+) -> int:
+    """The chain of a customer, the best of all ways to leave out optional steps, and how many it fills."""
+    offered = 0
+    for row in range(begin, end):
+        offered |= masks[row]
+    if offered & steps[0] == 0:
+        return 0
+    best_pattern, best_level, best_step, best_filled = -1, 0, -1, 0
+    completed, entered = 0, 0
+    for pattern in range(len(lengths)):
+        size = lengths[pattern]
+        level, when, since = _furthest(
+            times, masks, begin, end, bits[pattern, :size], window, limits[pattern, :size], strict, taken, scratch
+        )
+        furthest = kept[pattern, level - 1]
+        filled = 0
+        for place in range(level):
+            filled |= 1 << (len(steps) - kept[pattern, place])
+        is_better = (
+            furthest > best_step
+            or (furthest == best_step and when < completed)
+            or (furthest == best_step and when == completed and filled > best_filled)
+        )
+        if is_better:
+            best_pattern, best_level, best_step, best_filled = pattern, level, furthest, filled
+            completed, entered = when, since
+    first = begin + np.searchsorted(times[begin:end], entered)
+    last = begin + np.searchsorted(times[begin:end], completed, side="right")
+    _trace(
+        times, masks, first, last, bits[best_pattern, :best_level], limits[best_pattern, :best_level],
+        strict, needs_ways, taken, scratch, ways, rows,
+    )  # fmt: skip
+    for place in range(best_level):
+        chain[kept[best_pattern, place]] = rows[place]
+    return best_level
+
+
+@compiled
 def ordered_chains(
     borders: Ints,
     times: Ints,
@@ -295,47 +388,25 @@ def ordered_chains(
     needs_ways = strict or has_gaps
     ways = np.zeros(len(times) if needs_ways else 0, np.int64)
     scratch = np.zeros((6, count + 1), np.int64)
-    rows = np.zeros(count, np.int64)
+    rows, entries = np.zeros(count, np.int64), np.zeros(count + 1, np.int64)
+    has_one_way = len(lengths) == 1 and not needs_ways
     bits, limits = np.zeros_like(kept), np.zeros_like(kept)
     for pattern in range(len(kept)):
         bits[pattern], limits[pattern] = steps[kept[pattern]], gaps[kept[pattern]]
     chains = 0
     for customer in range(len(borders) - 1):
         begin, end = borders[customer], borders[customer + 1]
-        offered = 0
-        for row in range(begin, end):
-            offered |= masks[row]
-        if offered & steps[0] == 0:
-            continue
-        best_pattern, best_level, best_step, best_filled = -1, 0, -1, 0
-        completed, entered = 0, 0
-        for pattern in range(len(lengths)):
-            size = lengths[pattern]
-            level, when, since = _furthest(
-                times, masks, begin, end, bits[pattern, :size], window, limits[pattern, :size], strict, taken,
-                scratch,
-            )  # fmt: skip
-            furthest = kept[pattern, level - 1]
-            filled = 0
-            for place in range(level):
-                filled |= 1 << (count - kept[pattern, place])
-            is_better = (
-                furthest > best_step
-                or (furthest == best_step and when < completed)
-                or (furthest == best_step and when == completed and filled > best_filled)
-            )
-            if is_better:
-                best_pattern, best_level, best_step, best_filled = pattern, level, furthest, filled
-                completed, entered = when, since
-        first = begin + np.searchsorted(times[begin:end], entered)
-        last = begin + np.searchsorted(times[begin:end], completed, side="right")
-        _trace(
-            times, masks, first, last, bits[best_pattern, :best_level], limits[best_pattern, :best_level],
-            strict, needs_ways, taken, scratch, ways, rows,
-        )  # fmt: skip
         chain = found[chains]
-        for place in range(best_level):
-            chain[kept[best_pattern, place]] = rows[place]
+        filled = -1
+        if has_one_way:
+            filled = _chain_without_ties(times, masks, begin, end, steps, window, entries, chain)
+        if filled < 0:
+            filled = _best_chain(
+                times, masks, begin, end, steps, lengths, kept, bits, limits, window, strict, needs_ways, taken,
+                scratch, ways, rows, chain,
+            )  # fmt: skip
+        if filled == 0:
+            continue
         if len(exclusions) and _is_forbidden(times, masks, begin, end, chain, window, exclusions):
             chain[:] = -1
         else:
