@@ -40,7 +40,7 @@ class Events:
         question: what will be asked.
 
     Attributes:
-        mask_of_name: the marks that each name gives, by its code; the last is that of all names not asked for.
+        mask_of_name: the marks that each name gives, by its code; the last is of all names not asked for.
         without_customer: rows left out because they have no customer; known when `rows` has come to its end.
         without_time: rows left out because they have no time; likewise.
         values: the break-down's values in the order of their codes.
@@ -84,7 +84,9 @@ class Events:
                     values=found.get("value", np.empty(0, np.uint32)),
                 )
         except pl.exceptions.PolarsError as cause:
-            raise unreadable("the funnel's events", cause, "see that all files have the same types") from cause
+            raise unreadable(
+                "the funnel's events", cause, "see that all files have the same types"
+            ) from cause
 
     def number_customers(self) -> None:
         """Count the customers through, so that each has a number of its own."""
@@ -108,7 +110,8 @@ class Events:
         known = sorted(self._distinct(pl.col(NAME).cast(pl.String).drop_nulls()))
         near = {name: closest(name, known) for name in absent}
         return [
-            f"no event is called {name!r}" + (f"; the closest that occurs is {near[name]!r}" if near[name] else "")
+            f"no event is called {name!r}"
+            + (f"; the closest that occurs is {near[name]!r}" if near[name] else "")
             for name in absent
         ]
 

@@ -1,7 +1,7 @@
 """Whatever holds events, as a Polars lazy frame.
 
-Polars reads Parquet and frames. DuckDB reads the rest, and looks at all events first when conditions are asked
-about, whose language is its own.
+Polars reads Parquet and frames. DuckDB reads the rest, and looks at all events first when conditions are
+asked about, whose language is its own.
 
 Belongs here: what may hold events, and what is said when it does not. Does not belong here: what becomes of
 them (`events`).
@@ -118,7 +118,9 @@ def _open_files(engine: DuckDBEngine, path: Path) -> None:
         known = [row["column_name"] for row in engine.rows("describe files")]
         casts = {name: f'cast("{name}" as {typed[name]})' for name in known if name in typed}
         replaced = ", ".join(f'{cast} as "{name}"' for name, cast in casts.items())
-        engine.execute(f"create view events as select * {f'replace ({replaced})' if casts else ''} from files")
+        engine.execute(
+            f"create view events as select * {f'replace ({replaced})' if casts else ''} from files"
+        )
         for cast in casts.values():
             engine.execute(f"select max({cast}) from files")  # says now what cannot be read
     except duckdb.Error as cause:

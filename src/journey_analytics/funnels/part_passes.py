@@ -128,23 +128,11 @@ def _insert(customers: Numbers, times: Ints, marks: Ints, values: Codes, begin: 
         customer, time, mark = customers[row], times[row], marks[row]
         value = values[row] if len(values) else np.uint32(0)
         place = row
-        while place > begin:
-            if customers[place - 1] != customer:
-                if customers[place - 1] < customer:
-                    break
-            elif times[place - 1] != time:
-                if times[place - 1] < time:
-                    break
-            elif len(values) and values[place - 1] != value:
-                if values[place - 1] < value:
-                    break
-            elif marks[place - 1] <= mark:
-                break
-            customers[place], times[place], marks[place] = (
-                customers[place - 1],
-                times[place - 1],
-                marks[place - 1],
-            )
+        while place > begin and _stands_after(
+            customers, times, marks, values, place - 1, customer, time, mark, value
+        ):
+            customers[place], times[place] = customers[place - 1], times[place - 1]
+            marks[place] = marks[place - 1]
             if len(values):
                 values[place] = values[place - 1]
             place -= 1
@@ -155,6 +143,28 @@ def _insert(customers: Numbers, times: Ints, marks: Ints, values: Codes, begin: 
         if moves < 0:
             return False
     return True
+
+
+@compiled
+def _stands_after(
+    customers: Numbers,
+    times: Ints,
+    marks: Ints,
+    values: Codes,
+    row: int,
+    customer: np.uint64,
+    time: int,
+    mark: int,
+    value: np.uint32,
+) -> bool:
+    """Whether this row belongs behind one with these values."""
+    if customers[row] != customer:
+        return bool(customers[row] > customer)
+    if times[row] != time:
+        return bool(times[row] > time)
+    if len(values) and values[row] != value:
+        return bool(values[row] > value)
+    return bool(marks[row] > mark)
 
 
 @compiled

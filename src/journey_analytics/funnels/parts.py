@@ -1,18 +1,18 @@
 """Rows that come in any order, put together by customer, in bounded memory.
 
-Rows are spread over parts by their customer's number: a customer is in one part, and a part is small enough to
-be sorted in the processor's cache. Rows beyond those that memory is given wait on disk, so memory grows with a
-part, or the largest customer, and not with the rows.
+Rows are spread over parts by their customer's number: a customer is in one part, and a part is small enough
+to be sorted in the processor's cache. Rows beyond those that memory is given wait on disk, so memory grows
+with a part, or the largest customer, and not with the rows.
 
-Belongs here: how rows are kept until all are there. Does not belong here: where they come from (`events`), and
-what is done row by row (`part_passes`).
+Belongs here: how rows are kept until all are there. Does not belong here: where they come from (`events`),
+and what is done row by row (`part_passes`).
 """
 
 from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from typing import IO
+from pathlib import Path
 
 import numpy as np
 
@@ -80,7 +80,7 @@ class Parts:
         self._keeps_every_row = keeps_every_row
         self._held: list[tuple[Ints, _Columns]] = []
         self._rows = 0
-        self._on_disk: list[IO[bytes]] = []
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._pieces_on_disk = 0
 
     def add(self, rows: Rows) -> None:
@@ -114,19 +114,20 @@ class Parts:
 
     def _spill(self) -> None:
         """Put what is held on disk, each part in a file of its own."""
-        self._on_disk = self._on_disk or [tempfile.TemporaryFile() for _ in PARTS]
-        for part, file in enumerate(self._on_disk):
-            for held in self._held:
-                for column in self._piece(held, part):
-                    np.save(file, column)
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="journey-funnel-")
+        for part in PARTS:
+            with (Path(self._folder.name) / f"{part}.npy").open("ab") as file:
+                for held in self._held:
+                    for column in self._piece(held, part):
+                        np.save(file, column)
         self._pieces_on_disk += len(self._held)
         self._held, self._rows = [], 0
 
     def _spilled(self, part: int) -> list[_Columns]:
         """The pieces of a part that are on disk."""
-        if not self._on_disk:
+        if self._folder is None:
             return []
-        file = self._on_disk[part]
-        file.seek(0)
-        columns = [[np.load(file) for _ in range(4)] for _ in range(self._pieces_on_disk)]
+        with (Path(self._folder.name) / f"{part}.npy").open("rb") as file:
+            columns = [[np.load(file) for _ in range(4)] for _ in range(self._pieces_on_disk)]
         return [(customers, times, marks, values) for customers, times, marks, values in columns]

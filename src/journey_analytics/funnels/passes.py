@@ -342,7 +342,16 @@ def _best_chain(
     for pattern in range(len(lengths)):
         size = lengths[pattern]
         level, when, since = _furthest(
-            times, masks, begin, end, bits[pattern, :size], window, limits[pattern, :size], strict, taken, scratch
+            times,
+            masks,
+            begin,
+            end,
+            bits[pattern, :size],
+            window,
+            limits[pattern, :size],
+            strict,
+            taken,
+            scratch,
         )
         furthest = kept[pattern, level - 1]
         filled = 0
@@ -356,8 +365,8 @@ def _best_chain(
         if is_better:
             best_pattern, best_level, best_step, best_filled = pattern, level, furthest, filled
             completed, entered = when, since
-    first = begin + np.searchsorted(times[begin:end], entered)
-    last = begin + np.searchsorted(times[begin:end], completed, side="right")
+    first = begin + int(np.searchsorted(times[begin:end], entered))
+    last = begin + int(np.searchsorted(times[begin:end], completed, side="right"))
     _trace(
         times, masks, first, last, bits[best_pattern, :best_level], limits[best_pattern, :best_level],
         strict, needs_ways, taken, scratch, ways, rows,
@@ -402,8 +411,8 @@ def ordered_chains(
             filled = _chain_without_ties(times, masks, begin, end, steps, window, entries, chain)
         if filled < 0:
             filled = _best_chain(
-                times, masks, begin, end, steps, lengths, kept, bits, limits, window, strict, needs_ways, taken,
-                scratch, ways, rows, chain,
+                times, masks, begin, end, steps, lengths, kept, bits, limits, window, strict, needs_ways,
+                taken, scratch, ways, rows, chain,
             )  # fmt: skip
         if filled == 0:
             continue

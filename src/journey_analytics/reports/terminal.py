@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from journey_analytics.durations import short_duration
 from journey_analytics.project import Project
 from journey_analytics.reports.findings import KIND, Cell, Findings, headline, percent
 from journey_analytics.sources.preview import Preview
@@ -103,6 +104,7 @@ def print_funnel(console: Console, table: pl.DataFrame, by: str | None) -> None:
         if row["step_conversion_rate"] is not None:
             low, high = (row[f"step_conversion_rate_{bound}"] * 100 for bound in ("low", "high"))
             interval = f"{low:.1f}–{high:.1f} %"
+        lengths = (row["p50_seconds_from_previous"], row["p90_seconds_from_previous"])
         shown.add_row(
             *([row["group"]] if by is not None else []),
             row["step"],
@@ -111,23 +113,9 @@ def print_funnel(console: Console, table: pl.DataFrame, by: str | None) -> None:
             percent(row["conversion_rate"]),
             percent(row["step_conversion_rate"]),
             interval,
-            *(_length(row[f"p{share}_seconds_from_previous"]) for share in (50, 90)),
+            *("–" if seconds is None else short_duration(seconds) for seconds in lengths),
         )
     console.print(shown)
-
-
-def _length(seconds: float | None) -> str:
-    """A length of time in the unit that suits it.
-
-    >>> _length(5400.0)
-    '1.5 h'
-    """
-    if seconds is None:
-        return "–"
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"
 
 
 def markdown_summary(findings: Findings) -> str:
