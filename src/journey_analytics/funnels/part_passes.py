@@ -24,7 +24,7 @@ MASK_BITS = 32
 """The lower bits of a row's marks: its steps and exclusions. Above them is the check of its customer."""
 
 _MIXER = np.uint64(0x9E3779B97F4A7C15)
-_ROWS_OF_A_BIN = 16
+_ROWS_OF_A_BIN = 8
 _MOST_BIN_BITS = 16
 _MOST_MOVES = 16  # for each row of a bin, by insertion
 
