@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from sqlglot import exp
 from journey_analytics.disk import sha256_of
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.local_days import DAY_US, to_moment
-from journey_analytics.sources.files import InputFile
+from journey_analytics.sources.files import InputFile, find_files
 from journey_analytics.sources.formats import (
     ADDED_COLUMNS,
     FILE_COLUMN,
@@ -103,6 +104,15 @@ def batches(source: Source, inputs: Inputs) -> list[Batch]:
     if source.mapping.is_loaded_whole:
         return [Batch(source, inputs, digest)]
     return [Batch(source, {name: [item]}, digest) for name, items in inputs.items() for item in items]
+
+
+def find_batches(folder: Path, sources: Iterable[Source]) -> list[Batch]:
+    """The files of the sources in a project's folder, as loads.
+
+    Raises:
+        SourceError: an input has no file, or a file is empty, cut short or damaged.
+    """
+    return [batch for source in sources for batch in batches(source, find_files(folder, source))]
 
 
 def mapping_sha256(source: Source) -> str:

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
+from journey_analytics import failpoints
 from journey_analytics.disk import sync
 from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import Problem, SourceError
@@ -111,7 +112,9 @@ class Store:
             scratch = ledger / f"{load.batch_id}.tmp"
             scratch.write_text(json.dumps(asdict(load), default=str, indent=1) + "\n", encoding="utf-8")
             sync(scratch)
+            failpoints.reach("ledger.written")
             scratch.rename(ledger / f"{load.batch_id}.json")
+            failpoints.reach("ledger.named")
         sync(ledger)
 
     def in_force(self, source: Source, mapping_sha256: str) -> list[Load]:
