@@ -19,7 +19,7 @@ from journey_analytics.marts import current
 from journey_analytics.project import Project
 from journey_analytics.record import record_sql
 from journey_analytics.run import run_id_of
-from journey_analytics.sources.load import find_batches
+from journey_analytics.sources.batches import find_batches
 from journey_analytics.sources.store import Store
 
 Reprocess = Literal["none", "failed", "all"]

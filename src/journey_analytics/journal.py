@@ -106,8 +106,7 @@ def attempt(
                 journal.run = engine.enter_context(
                     start(project, now=now, as_of=as_of, moves_pointer=moves_pointer)
                 )
-                new = [b for b in journal.run.batches if journal.run.store.find(b.batch_id) is None]
-                return f"{len(journal.run.batches):,} loads, {len(new):,} of them new"
+                return f"{len(journal.run.batches):,} loads, {len(journal.run.new_batches):,} of them new"
 
             journal.keep(_INPUTS, look, lambda: None)
             run = journal.opened_run
@@ -170,7 +169,7 @@ class _Journal:
             self._append(rows, last.run_id, last.begun_at)
             notes.append(
                 f"the run of {last.begun_at:%Y-%m-%d %H:%M} was killed in step {last.step}; "
-                "what it had loaded for good is not loaded again"
+                "the marts stayed as they were before it, or became what it published"
             )
         restored = self._status.restored
         if restored is not None:
@@ -311,8 +310,7 @@ def _told(error: BaseException, project: Project) -> BaseException:
 def _too_small(run: Run) -> list[str]:
     """A note when the disk may be too small for what this run will write."""
     project = run.project
-    new = (batch for batch in run.batches if run.store.find(batch.batch_id) is None)
-    needed = sum(file.bytes for batch in new for file in batch.files)
+    needed = sum(item.bytes for batch in run.new_batches for item in batch.items)
     try:
         needed += size_of(current(project.marts_folder).folder)
     except (MartError, DamagedError):

@@ -38,12 +38,11 @@ from journey_analytics.marts import (
 from journey_analytics.project import Project
 from journey_analytics.quality.results import CheckResult, stop_if_failed
 from journey_analytics.retention import named_by_reports, remove_old_snapshots
+from journey_analytics.sources.batches import Batch, find_batches, must_be_unchanged
 from journey_analytics.sources.load import (
     EVENTS,
     QUARANTINE,
-    Batch,
     SourceTotals,
-    find_batches,
     load_new,
     show_events,
 )
@@ -77,6 +76,12 @@ class Run:
     """The tables made so far, with their rows."""
     snapshot: Snapshot | None = None
     """What this run wrote, once it did."""
+
+    @property
+    def new_batches(self) -> list[Batch]:
+        """Those that the store does not hold."""
+        known = {load.batch_id for load in self.store.loads}
+        return [batch for batch in self.batches if batch.batch_id not in known]
 
     @property
     def warnings(self) -> list[CheckResult]:
@@ -131,11 +136,11 @@ def start(
 
 def _load(run: Run) -> str:
     # loads of an earlier try of this run stay in the store's memory; only their commit is still to come
-    for batch in run.batches:
-        scratch = run.project.spill_folder / batch.batch_id
-        load = load_new(run.engine, run.store, batch, run.received_us, scratch)
-        if load is not None:
-            run.new_loads.append(load)
+    to_load = run.new_batches
+    run.new_loads += load_new(
+        run.engine, run.store, run.batches, run.received_us, run.project.spill_folder / "unpacked"
+    )
+    must_be_unchanged(to_load)
     run.totals = show_events(run.engine, run.store, list(run.project.sources), run.new_loads)
     for total in run.totals:
         # a source that brought nothing new has nothing new to be judged by

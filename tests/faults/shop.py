@@ -33,11 +33,9 @@ def _events(first: int, last: int) -> Iterator[str]:
     dice = random.Random(first)
     for number in range(first, last):
         moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=20 * number)
-        action = dice.choice(_ACTIONS)
+        action, channel, who = dice.choice(_ACTIONS), dice.choice(_CHANNELS), dice.randint(1, 300)
         amount = f"{dice.randint(5, 90)}.00" if action == "order" else ""
-        who = f"c{dice.randint(1, 300)}"
-        channel = dice.choice(_CHANNELS)
-        yield ",".join((f"e{number}", f"{moment:%Y-%m-%d %H:%M:%S}", action, who, channel, amount)) + "\n"
+        yield f"e{number},{moment:%Y-%m-%d %H:%M:%S},{action},c{who},{channel},{amount}\n"
 
 
 def live_set(folder: Path) -> str:
