@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from functools import cache
+from typing import Any
 
 import polars as pl
 
@@ -33,7 +34,7 @@ from journey_analytics.marts import (
     remove_old_snapshots,
     write_snapshot,
 )
-from journey_analytics.project import Project
+from journey_analytics.project import Project, Settings
 from journey_analytics.quality.results import CheckResult, stop_if_failed
 from journey_analytics.sources.files import find_files
 from journey_analytics.sources.load import (
@@ -280,6 +281,8 @@ def _publish(run: Run) -> str:
         ],
         "stage_model": run.project.stage_model.name,
         "conversion_stage": run.project.settings.conversion.stage,
+        "stages": [{"stage": stage.stage, "owner": stage.owner} for stage in run.project.stage_model.stages],
+        "definitions": _definitions(run.project.settings),
         "warnings": [f"{r.table}: {r.check}: {r.sample}" for r in run.warnings],
         "inputs": [
             {"source": batch.source.name, **asdict(file)} for batch in run.batches for file in batch.files
@@ -289,6 +292,23 @@ def _publish(run: Run) -> str:
     move_pointer(folder, snapshot.name)
     remove_old_snapshots(folder, run.project.settings.marts.keep)
     return str(snapshot)
+
+
+def _definitions(settings: Settings) -> dict[str, Any]:
+    """The settings that say what the marts' numbers mean."""
+    restart = settings.journey.restart
+    return {
+        "conversion_window_seconds": settings.conversion.window.total_seconds(),
+        "inactivity_seconds": settings.journey.inactivity.total_seconds(),
+        "session_timeout_seconds": settings.session_timeout.total_seconds(),
+        "journey_key": settings.journey.key,
+        "restart": restart
+        and {
+            "after": restart.after,
+            "on": restart.on,
+            "cool_down_seconds": restart.cool_down.total_seconds(),
+        },
+    }
 
 
 def _report(run: Run) -> str:

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from journey_analytics.project import Project
-from journey_analytics.reports.findings import KIND, Cell, Findings, headline, percent
+from journey_analytics.reports.findings import KIND, Cell, Findings, headline
+from journey_analytics.reports.wording import interval, length, percent
 from journey_analytics.sources.preview import Preview
 
 if TYPE_CHECKING:
@@ -99,10 +100,6 @@ def print_funnel(console: Console, table: pl.DataFrame, by: str | None) -> None:
         is_number = name != "step"
         shown.add_column(name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
     for row in table.to_dicts():
-        interval = "–"
-        if row["step_conversion_rate"] is not None:
-            low, high = (row[f"step_conversion_rate_{bound}"] * 100 for bound in ("low", "high"))
-            interval = f"{low:.1f}–{high:.1f} %"
         shown.add_row(
             *([row["group"]] if by is not None else []),
             row["step"],
@@ -110,24 +107,10 @@ def print_funnel(console: Console, table: pl.DataFrame, by: str | None) -> None:
             f"{row['dropped']:,}",
             percent(row["conversion_rate"]),
             percent(row["step_conversion_rate"]),
-            interval,
-            *(_length(row[f"p{share}_seconds_from_previous"]) for share in (50, 90)),
+            interval(*(row[f"step_conversion_rate_{bound}"] for bound in ("low", "high"))),
+            *(length(row[f"p{share}_seconds_from_previous"]) for share in (50, 90)),
         )
     console.print(shown)
-
-
-def _length(seconds: float | None) -> str:
-    """A length of time in the unit that suits it.
-
-    >>> _length(5400.0)
-    '1.5 h'
-    """
-    if seconds is None:
-        return "–"
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"
 
 
 def markdown_summary(findings: Findings) -> str:
@@ -140,9 +123,6 @@ def markdown_summary(findings: Findings) -> str:
 
 
 def _row(cell: Cell, names: tuple[str, ...]) -> list[str]:
-    interval = "–"
-    if cell.low is not None and cell.high is not None:
-        interval = f"{cell.low * 100:.1f}–{cell.high * 100:.1f} %"
     return [
         *(str(getattr(cell, name)) for name in names),
         f"{cell.reached:,}",
@@ -150,7 +130,7 @@ def _row(cell: Cell, names: tuple[str, ...]) -> list[str]:
         f"{cell.dropped:,}",
         f"{cell.open:,}",
         percent(cell.drop_off_rate),
-        interval,
+        interval(cell.low, cell.high),
     ]
 
 
