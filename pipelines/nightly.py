@@ -30,8 +30,10 @@ from rich.console import Console
 from journey_analytics.errors import EXIT_DONE, JourneyError
 from journey_analytics.marts import current
 from journey_analytics.project import read_project
+from journey_analytics.reports.content import read_content
 from journey_analytics.reports.findings import find
-from journey_analytics.reports.terminal import markdown_summary, print_summary
+from journey_analytics.reports.summary import markdown_summary
+from journey_analytics.reports.terminal import print_summary
 from journey_analytics.run import Run, Step, start, steps_to_do
 
 _RETRIES = 2
@@ -89,7 +91,7 @@ def nightly(project: Path, day: date | None = None, *, force: bool = False) -> s
         return Failed(message=error.describe(), data=error)
     snapshot = current(read.marts_folder)
     create_markdown_artifact(
-        markdown_summary(find(snapshot)),
+        markdown_summary(read_content(snapshot)),
         key="stage-funnel",
         description=f"{read.settings.project}, as of {snapshot.manifest['as_of']}",
     )

@@ -18,6 +18,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,28 @@ def current(folder: Path) -> Snapshot:
             )
         )
     return Snapshot(manifest.parent, json.loads(manifest.read_text(encoding="utf-8")))
+
+
+def snapshots(folder: Path) -> list[Snapshot]:
+    """Every snapshot that is kept, the newest published first."""
+    manifests = (folder / _SNAPSHOTS).glob(f"[!.]*/{_MANIFEST}")
+    newest = sorted(manifests, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    return [Snapshot(path.parent, json.loads(path.read_text(encoding="utf-8"))) for path in newest]
+
+
+def snapshot_as_of(folder: Path, day: date) -> Snapshot:
+    """The newest kept snapshot of the end of a day.
+
+    Raises:
+        MartError: none is kept; with the days there are.
+    """
+    kept = snapshots(folder)
+    for snapshot in kept:
+        if snapshot.manifest["as_of"] == day.isoformat():
+            return snapshot
+    days = sorted({snapshot.manifest["as_of"] for snapshot in kept})
+    do = f"name a day that is kept: {', '.join(days)}" if days else "run `journey run -p` on the project"
+    raise MartError(Problem(f"no snapshot of {day} is kept", str(folder), do))
 
 
 def is_current(folder: Path, run_id: str) -> bool:

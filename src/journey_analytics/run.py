@@ -29,6 +29,7 @@ from journey_analytics.journeys import Parameters, model_parameters
 from journey_analytics.local_days import local_day, to_us, utc_offsets
 from journey_analytics.lock import hold
 from journey_analytics.marts import (
+    current,
     is_current,
     move_pointer,
     remove_old_snapshots,
@@ -312,9 +313,11 @@ def _definitions(settings: Settings) -> dict[str, Any]:
 
 
 def _report(run: Run) -> str:
+    from journey_analytics.reports.delivery import tell
     from journey_analytics.reports.dropoff import write_report
 
-    return str(write_report(run.project))
+    written = write_report(run.project, current(run.project.marts_folder))
+    return "; ".join([str(written.path), *tell(run.project, written)])
 
 
 STEPS: tuple[Step, ...] = (

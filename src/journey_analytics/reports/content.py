@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from journey_analytics.marts import Snapshot
-from journey_analytics.reports.findings import KIND, Findings, find
+from journey_analytics.reports.findings import KIND, Findings, find, outcome, worst
 from journey_analytics.reports.samples import Sample, samples
 from journey_analytics.reports.section import Section
 from journey_analytics.reports.sections.channels import channels
@@ -14,6 +14,7 @@ from journey_analytics.reports.sections.exits import exits
 from journey_analytics.reports.sections.funnel import funnel
 from journey_analytics.reports.sections.times import times
 from journey_analytics.reports.sections.transitions import transitions
+from journey_analytics.reports.wording import count, several
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,26 @@ class Content:
     findings: Findings
     sections: tuple[Section, ...]
     samples: dict[tuple[str, str], Sample]
+
+    @property
+    def headline(self) -> str:
+        """The first sentence of every page."""
+        return outcome(self.findings)
+
+    @property
+    def lead(self) -> str:
+        """What follows the headline."""
+        return worst(self.findings)
+
+    @property
+    def subject(self) -> str:
+        """The headline in few words."""
+        states = self.findings.states
+        return f"{several(self.findings.journeys, 'journey')}, {count(states.get('converted', 0))} converted"
+
+    def section(self, name: str) -> Section:
+        """The section of a name."""
+        return next(section for section in self.sections if section.name == name)
 
 
 def read_content(snapshot: Snapshot) -> Content:

@@ -8,44 +8,32 @@ from typing import Any
 _DAY = 86_400
 
 
-def terms(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+def terms(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Each term of the report with its meaning, from a snapshot's manifest."""
     set_to = manifest["definitions"]
     window, goal = _days(set_to["conversion_window_seconds"]), manifest["conversion_stage"]
     unseen = manifest["stages_not_observed"]
-    found = [
-        ("journey", _journey(set_to)),
-        (
-            "converted, lost, open",
-            f"Converted journeys reached {goal} within {window} of their first touchpoint. Lost ones did not and "
-            "no longer can. Open ones still can.",
-        ),
-        (
-            "continued, dropped, open at a stage",
-            "Continued: a later stage followed. Dropped: the journey ended there. Open: it has not ended. The "
-            "three add up to reached. Nothing follows the last stage, so nobody drops off it.",
-        ),
-        (
-            "progressive, touched, closed",
-            "Three ways to count who reached a stage: those who reached it or a later one; those with a touchpoint "
-            f"in it; those who touched every required stage up to it, in order, within {window}.",
-        ),
-        (
-            "drop-off",
-            "Dropped divided by continued plus dropped. Open journeys are in neither, because nobody knows yet.",
-        ),
-        ("95 % interval", "Wilson's interval: what the rate may be when this many journeys were seen."),
-        ("channel of first touch", "The channel of the journey's first touchpoint; a journey has one."),
-        (
-            "time to the next stage",
-            "From entering a stage to entering the next one reached, of journeys that went on.",
-        ),
-        ("exit point", "The last touchpoint of a journey that dropped off: its event, and its page if it has one."),
-    ]
+    found = {
+        "journey": _journey(set_to),
+        "converted, lost, open": f"Converted journeys reached {goal} within {window} of their first "
+        "touchpoint. Lost ones did not and no longer can. Open ones still can.",
+        "continued, dropped, open at a stage": "Continued: a later stage followed. Dropped: the journey "
+        "ended there. Open: it has not ended. The three add up to reached. Nothing follows the last stage, "
+        "so nobody drops off it.",
+        "progressive, touched, closed": "Three ways to count who reached a stage: those who reached it or a "
+        "later one; those with a touchpoint in it; those who touched every required stage up to it, in "
+        f"order, within {window}.",
+        "drop-off": "Dropped divided by continued plus dropped. Open journeys are in neither, because "
+        "nobody knows yet.",
+        "95 % interval": "Wilson's interval: what the rate may be when this many journeys were seen.",
+        "channel of first touch": "The channel of the journey's first touchpoint; a journey has one.",
+        "time to the next stage": "From entering a stage to entering the next one reached, of journeys that "
+        "went on.",
+        "exit point": "The last touchpoint of a journey that dropped off: its event, and its page if it has "
+        "one.",
+    }
     if unseen:
-        found.append(
-            ("stages not shown", f"No rule gives {', '.join(unseen)}: that is no data, not no customers.")
-        )
+        found["stages not shown"] = f"No rule gives {', '.join(unseen)}: that is no data, not no customers."
     return found
 
 
@@ -59,8 +47,8 @@ def _journey(set_to: Mapping[str, Any]) -> str:
     restart = set_to["restart"]
     if restart:
         text += (
-            f", or until a touchpoint in {' or '.join(restart['on'])} comes {_days(restart['cool_down_seconds'])} "
-            f"or more after the last one at or past {restart['after']}"
+            f", or until a touchpoint in {' or '.join(restart['on'])} comes "
+            f"{_days(restart['cool_down_seconds'])} or more after the last one at or past {restart['after']}"
         )
     return text + "."
 

@@ -1,25 +1,46 @@
-"""The drop-off report's files: report.html of the live snapshot, and one page for each day reported."""
+"""The drop-off report's files: the page of a day, and for the newest one the page for mail too."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from journey_analytics.marts import Snapshot
+from journey_analytics.marts import Snapshot, current
 from journey_analytics.project import Project
-from journey_analytics.reports.content import read_content
-from journey_analytics.reports.page import report_page
+from journey_analytics.reports.archive import dated, past_reports, remove_old, write
+from journey_analytics.reports.content import Content, read_content
+from journey_analytics.reports.page import index_page, mail_page, report_page
 
 
-def write_report(project: Project, snapshot: Snapshot) -> Path:
-    """Write the report of a snapshot and return its path."""
+@dataclass(frozen=True)
+class Written:
+    """What was written of a snapshot.
+
+    Attributes:
+        content: what its report says.
+        path: of the page: report.html of the live snapshot, the page of its day of an older one.
+        mail: the page for mail.
+    """
+
+    content: Content
+    path: Path
+    mail: str
+
+
+def write_report(project: Project, snapshot: Snapshot) -> Written:
+    """Write the report of a snapshot, and the index of all reports kept.
+
+    report-<day>.html is written for every snapshot; report.html and mail.html for the live one alone.
+    """
+    folder = project.reports_folder
     content = read_content(snapshot)
-    path = project.reports_folder / "report.html"
-    _write(path, report_page(content))
-    return path
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.rename(path)
+    page, mail = report_page(content), mail_page(content)
+    path = dated(folder, snapshot.manifest["as_of"])
+    write(path, page)
+    if snapshot.folder == current(project.marts_folder).folder:
+        path = folder / "report.html"
+        write(path, page)
+        write(folder / "mail.html", mail)
+    remove_old(folder, project.settings.reports.keep)
+    write(folder / "index.html", index_page(project.settings.project, past_reports(folder)))
+    return Written(content, path, mail)

@@ -118,19 +118,28 @@ def find(snapshot: Snapshot) -> Findings:
 
 def headline(findings: Findings) -> str:
     """The finding in one or two sentences."""
+    return " ".join(filter(None, (outcome(findings), worst(findings))))
+
+
+def outcome(findings: Findings) -> str:
+    """What became of the journeys."""
     states = findings.states
     goal = findings.snapshot.manifest["conversion_stage"]
-    text = (
+    return (
         f"Of {findings.journeys:,} journeys {states.get('converted', 0):,} reached {goal} in time, "
         f"{states.get('lost', 0):,} did not, and {states.get('open', 0):,} still can."
     )
-    worst = findings.worst_stage
-    if worst is not None and worst.dropped:
-        text += (
-            f" Most of those that ended did so in {worst.stage}: {worst.dropped:,} of "
-            f"{worst.decided:,} ({percent(worst.drop_off_rate)}) went no further."
-        )
-    return text
+
+
+def worst(findings: Findings) -> str:
+    """Where most journeys ended; nothing when none has."""
+    cell = findings.worst_stage
+    if cell is None or not cell.dropped:
+        return ""
+    return (
+        f"Most of those that ended did so in {cell.stage}: {cell.dropped:,} of "
+        f"{cell.decided:,} ({percent(cell.drop_off_rate)}) went no further."
+    )
 
 
 def _cells(frame: pl.DataFrame) -> list[Cell]:

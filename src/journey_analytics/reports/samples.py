@@ -1,6 +1,6 @@
 """Some of the journeys behind the largest numbers, so that the page itself opens to customers.
 
-Belongs here: which journeys are shown. Does not belong here: all of them (journeys.py, `journey journeys list`).
+Belongs here: which journeys are shown. Does not belong here: all of them (journeys.py).
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def _sql(wanted: str, model: str) -> str:
             where dropped.place <= {_MOST_JOURNEYS}
         )
         select
-            latest.stage, latest.channel, journey_id, customer_id, entered_at, last_touchpoint_at, touchpoints,
-            revenue
+            latest.stage, latest.channel, journey_id, customer_id, entered_at, last_touchpoint_at,
+            touchpoints, revenue
         from latest
         inner join mart_journeys using (journey_id)
         qualify row_number() over (

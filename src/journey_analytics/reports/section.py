@@ -1,4 +1,4 @@
-"""The parts of a report: sections with a finding in words, and figures, each a table that a chart is drawn from.
+"""The parts of a report: sections with a finding in words, and figures: tables that charts are drawn from.
 
 Belongs here: what a section is made of. Does not belong here: what any of them says (sections/), or how it
 looks (templates/).

@@ -1,4 +1,4 @@
-"""The findings as text: tables on a terminal, Markdown for the flow's artifact."""
+"""The findings as tables on a terminal."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from journey_analytics.project import Project
 from journey_analytics.reports.findings import KIND, Cell, Findings, headline
+from journey_analytics.reports.summary import CELL_COLUMNS, cell_row
 from journey_analytics.reports.wording import interval, length, percent
 from journey_analytics.sources.preview import Preview
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 _MOST = 12
-_COLUMNS = ("reached", "continued", "dropped", "open", "drop-off", "95 % CI")
 _STAGE, _CELL = ("stage",), ("stage", "channel")
 
 
@@ -113,49 +113,14 @@ def print_funnel(console: Console, table: pl.DataFrame, by: str | None) -> None:
     console.print(shown)
 
 
-def markdown_summary(findings: Findings) -> str:
-    """The funnel and the worst cells as Markdown."""
-    parts = [headline(findings), _markdown_table(_STAGE, findings.funnels[KIND])]
-    worst = findings.worst_cells()
-    if worst:
-        parts += ["Worst cells, by channel of first touch:", _markdown_table(_CELL, worst)]
-    return "\n\n".join(parts) + "\n"
-
-
-def _row(cell: Cell, names: tuple[str, ...]) -> list[str]:
-    return [
-        *(str(getattr(cell, name)) for name in names),
-        f"{cell.reached:,}",
-        f"{cell.continued:,}",
-        f"{cell.dropped:,}",
-        f"{cell.open:,}",
-        percent(cell.drop_off_rate),
-        interval(cell.low, cell.high),
-    ]
-
-
 def _table(title: str, cells: list[Cell], names: tuple[str, ...]) -> Table:
     table = Table(
         title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False
     )
     for name in names:
         table.add_column(name, overflow="fold")
-    for name in _COLUMNS:
+    for name in CELL_COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     for cell in cells:
-        table.add_row(*_row(cell, names))
+        table.add_row(*cell_row(cell, names))
     return table
-
-
-def _markdown_table(names: tuple[str, ...], cells: list[Cell]) -> str:
-    lines = [
-        "| " + " | ".join((*names, *_COLUMNS)) + " |",
-        "|" + " --- |" * len(names) + " ---: |" * len(_COLUMNS),
-    ]
-    lines += ["| " + " | ".join(map(_in_cell, _row(cell, names))) + " |" for cell in cells]
-    return "\n".join(lines)
-
-
-def _in_cell(text: str) -> str:
-    """Text from events must not end its Markdown cell or start markup."""
-    return "".join(f"\\{c}" if c in "\\|`*_[]<>" else c for c in text.replace("\n", " "))

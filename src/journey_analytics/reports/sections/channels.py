@@ -22,13 +22,15 @@ def channels(findings: Findings) -> Section:
         Column("journeys", "journeys"),
         *(Column(f"stage{n}", stage, Kind.SHARE, is_heat=True) for n, stage in enumerate(stages)),
     )
-    caption = "Share that ended in the stage, of the journeys that began through the channel and are decided there"
+    caption = (
+        "Share that ended in the stage, of the journeys that began through the channel and are decided there"
+    )
     return Section(
         "channels",
         "Where: stage by channel",
         _finding(findings),
-        note=f"Worst means: the 95 % interval begins highest, among cells with at least {MIN_DECIDED} decided "
-        "journeys. Open a cell for its journeys.",
+        note=f"Worst means: the 95 % interval begins highest, among cells with at least {MIN_DECIDED} "
+        "decided journeys. Open a cell for its journeys.",
         figures=(Figure(Table(caption, columns, rows), "heat"),) if stages else (),
     )
 
@@ -38,8 +40,8 @@ def _finding(findings: Findings) -> str:
     if not worst:
         return f"No stage of any channel has {MIN_DECIDED} decided journeys of which some ended."
     return " ".join(
-        f"{'Worst' if not place else 'Then'}: {cell.stage} through {cell.channel}, where {count(cell.dropped)} of "
-        f"{count(cell.decided)} went no further ({interval(cell.low, cell.high)})."
+        f"{'Then' if place else 'Worst'}: {cell.stage} through {cell.channel}, where {count(cell.dropped)} "
+        f"of {count(cell.decided)} went no further ({interval(cell.low, cell.high)})."
         for place, cell in enumerate(worst)
     )
 

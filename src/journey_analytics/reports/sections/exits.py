@@ -46,10 +46,12 @@ def _figure(stage: str, rows: pl.DataFrame) -> Figure:
     ]
     others = rows.slice(_MOST_EXITS)
     if others.height:
-        dropped = others["journeys_dropped"].sum()
-        share = dropped / rows["journeys_dropped"].sum()
+        dropped = sum(others["journeys_dropped"])
+        share = dropped / sum(rows["journeys_dropped"])
         shown.append((f"({several(others.height, 'other')})", dropped, share))
-    return Figure(Table(f"Last touchpoints of journeys that ended in {stage}", _COLUMNS, shown), "bars", stage)
+    return Figure(
+        Table(f"Last touchpoints of journeys that ended in {stage}", _COLUMNS, shown), "bars", stage
+    )
 
 
 def _name(row: dict[str, str]) -> str:
@@ -62,5 +64,6 @@ def _finding(found: pl.DataFrame) -> str:
     most = found.sort("journeys_dropped", maintain_order=True, descending=True).row(0, named=True)
     return (
         f"The commonest way out is {_name(most)} in {most['stage']}: it was the last touchpoint of "
-        f"{count(most['journeys_dropped'])} journeys, {percent(most['journeys_share'])} of those that ended there."
+        f"{count(most['journeys_dropped'])} journeys, {percent(most['journeys_share'])} of those that ended "
+        "there."
     )

@@ -7,8 +7,8 @@ from journey_analytics.reports.section import Column, Figure, Opening, Section, 
 from journey_analytics.reports.wording import Kind, count, interval, percent
 
 _KINDS = {
-    "progressive": "A journey counts at a stage when it reached that stage or a later one, so a stage that was "
-    "skipped counts too.",
+    "progressive": "A journey counts at a stage when it reached that stage or a later one, so a stage "
+    "that was skipped counts too.",
     "touched": "A journey counts at a stage only when it has a touchpoint in it.",
     "closed": "A journey counts at a stage when it touched every required stage up to this one, in order, "
     "inside the conversion window.",

@@ -36,8 +36,8 @@ def transitions(snapshot: Snapshot, model: str, stages: list[str]) -> Section:
         "transitions",
         "What follows what",
         _finding(links),
-        note="Read from left to right; a band that runs back is a return to an earlier stage. A journey may make "
-        "a transition several times.",
+        note="Read from left to right. Returns to an earlier stage are drawn to one place at the right; "
+        "which stage they lead to, the table says. A journey may make a transition several times.",
         figures=(Figure(table, "sankey"),) if links.height else (),
     )
 
@@ -68,6 +68,7 @@ def _finding(links: pl.DataFrame) -> str:
     if links.is_empty():
         return "No journey has a touchpoint with a stage."
     exits = links.filter(pl.col("to_name") == _EXIT)
+    ended = sum(exits["transitions"])
     between = links.filter(~pl.col("from_name").is_in(_ENDS) & ~pl.col("to_name").is_in(_ENDS))
     parts = []
     if between.height:
@@ -76,13 +77,13 @@ def _finding(links: pl.DataFrame) -> str:
         )
         parts.append(
             f"The commonest step is from {most['from_name']} to {most['to_name']}: "
-            f"{count(most['transitions'])} times, {percent(most['share'])} of all that leave {most['from_name']}."
+            f"{count(most['transitions'])} times, {percent(most['share'])} of all that leave there."
         )
     if exits.height:
         last = exits.sort("transitions", "from_name", descending=[True, False]).row(0, named=True)
         parts.append(
             f"Most journeys that have ended had {last['from_name']} as their last stage: "
-            f"{count(last['transitions'])} of {count(exits['transitions'].sum())}."
+            f"{count(last['transitions'])} of {count(ended)}."
         )
     else:
         parts.append("No journey has ended yet.")

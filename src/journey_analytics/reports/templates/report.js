@@ -110,7 +110,8 @@
       x: rows.flatMap((row) => [onTimeAxis(row[from].value), onTimeAxis(row[to].value), null]), y: y.flatMap((place) => [place, place, null]),
     });
     const longest = onTimeAxis(Math.max(1, ...rows.map((row) => row.p95.value)));
-    const ticks = TIMES.filter(([, seconds]) => onTimeAxis(seconds) <= longest * 1.1);
+    const shortest = Math.max(0, onTimeAxis(Math.min(...rows.map((row) => row.p50.value))) - 1);
+    const ticks = TIMES.filter(([, seconds]) => shortest <= onTimeAxis(seconds) && onTimeAxis(seconds) <= longest * 1.1);
     return [[
       line("p50", "p95", 2, colours.wait), line("p50", "p75", 7, mixed(colours.ground, colours.go, 0.45)),
       {
@@ -122,25 +123,32 @@
     ], layout(colours, {
       height: 52 * rows.length + 60, hovermode: "closest", margin: { l: 8, r: 24, t: 16, b: 28 },
       yaxis: names(colours, rows.map((row) => row.stage.value), { range: [rows.length - 0.4, -0.75] }),
-      xaxis: axis(colours, { range: [-0.15, longest * 1.05], tickmode: "array", tickvals: ticks.map(([, seconds]) => onTimeAxis(seconds)), ticktext: ticks.map(([text]) => text) }),
+      xaxis: axis(colours, { range: [shortest - 0.15, longest + 0.2], tickmode: "array", tickvals: ticks.map(([, seconds]) => onTimeAxis(seconds)), ticktext: ticks.map(([text]) => text) }),
     })];
   };
 
+  // A return to an earlier stage would tie the picture in knots: all of them end in one place of their own.
+  const BACK = "back to an earlier stage";
   const sankey = ({ rows }, colours, width) => {
-    const nodes = [...new Set(rows.flatMap((row) => [row.from.value, row.to.value]))];
-    const colour = (name) => ({ "(exit)": colours.stop, "(open)": colours.wait, "(start)": colours.soft })[name] ?? colours.go;
-    const place = new Map(nodes.map((name, number) => [name, number]));
+    const stages = [...new Set(rows.map((row) => row.from.value))];
+    const isBack = (row) => stages.includes(row.to.value) && stages.indexOf(row.to.value) < stages.indexOf(row.from.value);
+    const ends = (row) => isBack(row) ? BACK : row.to.value;
+    const nodes = [...new Set([...stages, ...rows.map(ends)])];
+    const colour = (name) => ({ "(exit)": colours.stop, "(open)": colours.wait, "(start)": colours.soft, [BACK]: colours.soft })[name] ?? colours.go;
     return [[{
-      type: "sankey", orientation: "h", arrangement: "snap",
+      type: "sankey", orientation: "h", arrangement: "fixed",
       node: {
-        label: nodes.map((name) => label(name, width > 560 ? 22 : 12)), color: nodes.map(colour), pad: 22, thickness: 12, line: { width: 0 }, hoverinfo: "none",
+        label: nodes.map((name) => label(name, width > 560 ? 24 : 14)), color: nodes.map(colour), pad: 24, thickness: 12,
+        line: { width: 0 }, hoverinfo: "none",
       },
       link: {
-        source: rows.map((row) => place.get(row.from.value)), target: rows.map((row) => place.get(row.to.value)), value: rows.map((row) => row.transitions.value),
-        color: rows.map((row) => mixed(colours.ground, colour(row.to.value), 0.3)), hoverinfo: "none",
+        source: rows.map((row) => nodes.indexOf(row.from.value)), target: rows.map((row) => nodes.indexOf(ends(row))),
+        value: rows.map((row) => row.transitions.value), color: rows.map((row) => `${colour(ends(row))}66`),
+        customdata: rows.map((row) => `${plain(row.from.value)} → ${plain(row.to.value)}<br>${row.transitions.told} times, ${row.share.told}`),
+        hovertemplate: "%{customdata}<extra></extra>",
       },
       textfont: { size: 13, color: colours.ink, shadow: "none" },
-    }], layout(colours, { height: Math.max(360, 46 * nodes.length), margin: { l: 8, r: 8, t: 24, b: 24 } })];
+    }], layout(colours, { height: Math.max(380, 48 * nodes.length), margin: { l: 8, r: 8, t: 16, b: 16 } })];
   };
 
   const bars = ({ rows }, colours) => [[{
