@@ -102,7 +102,7 @@ class Notify(_Section):
     )
     on: tuple[Literal["alerts", "failure", "warning", "always"], ...] = Field(
         ("alerts", "failure"),
-        description="alerts: there are some; failure: a run stopped; warning: a check warned; always: any run.",
+        description="alerts: there are some; failure: a run stopped; warning: a check warned; always.",
     )
 
 
