@@ -21,6 +21,7 @@ class Kind(StrEnum):
     TEXT = "text"
     COUNT = "count"
     SHARE = "share"
+    INTERVAL = "interval"
     LENGTH = "length"
     MONEY = "money"
     DAY = "day"
@@ -104,6 +105,7 @@ _WORDS: dict[Kind, Callable[[Any], str]] = {
     Kind.TEXT: text,
     Kind.COUNT: count,
     Kind.SHARE: percent,
+    Kind.INTERVAL: lambda ends: interval(*ends),
     Kind.LENGTH: length,
     Kind.MONEY: money,
     Kind.DAY: day,

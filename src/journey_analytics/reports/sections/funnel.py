@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from journey_analytics.reports.findings import KIND, Cell, Findings
 from journey_analytics.reports.section import Column, Figure, Opening, Section, Table
-from journey_analytics.reports.wording import Kind, count, interval, percent
+from journey_analytics.reports.wording import Kind, count, percent
 
 _KINDS = {
     "progressive": "A journey counts at a stage when it reached that stage or a later one, so a stage "
@@ -20,7 +20,7 @@ _COLUMNS = (
     Column("dropped", "dropped"),
     Column("open", "open"),
     Column("rate", "drop-off", Kind.SHARE),
-    Column("interval", "95 % interval", Kind.TEXT),
+    Column("interval", "95 % interval", Kind.INTERVAL),
     Column("owner", "owner", Kind.TEXT),
 )
 
@@ -64,6 +64,6 @@ def _row(cell: Cell, kind: str, owner: str | None) -> tuple[object, ...]:
         Opening(cell.dropped, cell, kind) if cell.dropped else cell.dropped,
         cell.open,
         cell.drop_off_rate,
-        interval(cell.low, cell.high),
-        owner or None,
+        (cell.low, cell.high),
+        owner.replace("_", " ") if owner else None,
     )

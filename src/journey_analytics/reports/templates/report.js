@@ -57,7 +57,7 @@
   const TIMES = [["0", 0], ["1 s", 1], ["10 s", 10], ["1 min", 60], ["10 min", 600], ["1 h", 3600], ["6 h", 21600], ["1 d", 86400], ["1 w", 604800], ["30 d", 2592000], ["180 d", 15552000], ["2 y", 63072000]];
 
   // ---- the charts: each takes a table and returns what Plotly draws ----
-  const stack = ({ rows }, colours) => {
+  const stack = ({ rows }, colours, width) => {
     const stages = rows.map((row) => row.stage.value);
     const parts = [["continued", colours.go], ["dropped", colours.stop], ["open", colours.wait]];
     const traces = parts.map(([key, colour]) => ({
@@ -68,7 +68,7 @@
     const most = Math.max(1, ...rows.map((row) => row.reached.value));
     const notes = rows.map((row, place) => ({
       x: row.reached.value, y: place, xanchor: "left", xshift: 6, showarrow: false, font: { size: 12, color: colours.soft },
-      text: row.rate.value === null ? "" : `${row.rate.told} drop off`,
+      text: row.rate.value === null ? "" : width > 560 ? `${row.rate.told} drop off` : row.rate.told,
     }));
     return [traces, layout(colours, {
       barmode: "stack", height: 44 * rows.length + 76, annotations: notes, showlegend: true,
