@@ -204,6 +204,7 @@ def test_every_command_has_help_with_an_example() -> None:
     for words in (
         ["run"],
         ["demo"],
+        ["report"],
         ["init"],
         ["generate"],
         ["query"],
@@ -228,6 +229,7 @@ def test_every_command_has_help_with_an_example() -> None:
     assert names == {
         "run",
         "demo",
+        "report",
         "init",
         "generate",
         "query",
