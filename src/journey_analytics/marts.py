@@ -16,22 +16,18 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from journey_analytics.contracts import Contract, contracts
-from journey_analytics.disk import sha256_of, sync
-from journey_analytics.engine.duckdb import DuckDBEngine
-from journey_analytics.engine.models import marts as mart_names
-from journey_analytics.engine.sql_text import quoted
+from journey_analytics.contracts import contracts
+from journey_analytics.disk import sync
 from journey_analytics.errors import MartError, Problem, advise
 
 _POINTER = "CURRENT"
 _MANIFEST = "manifest.json"
 _SNAPSHOTS = "snapshots"
-_ROW_GROUP = 122_880
 
 
 @dataclass(frozen=True)
@@ -89,6 +85,16 @@ def current(folder: Path) -> Snapshot:
     return Snapshot(manifest.parent, json.loads(manifest.read_text(encoding="utf-8")))
 
 
+def named(folder: Path, name: str) -> Snapshot | None:
+    """The snapshot of this name, live or not; None when it is not there."""
+    manifest = folder / _SNAPSHOTS / name / _MANIFEST
+    return Snapshot(manifest.parent, json.loads(manifest.read_text(encoding="utf-8"))) if manifest.is_file() else None
+
+
+def check_files(snapshot: Snapshot) -> None:
+    pass
+
+
 def is_current(folder: Path, run_id: str) -> bool:
     """Whether the live snapshot is the one this run would publish."""
     try:
@@ -97,15 +103,18 @@ def is_current(folder: Path, run_id: str) -> bool:
         return False
 
 
-def write_snapshot(engine: DuckDBEngine, folder: Path, run_id: str, about: Mapping[str, Any]) -> Path:
+def write_snapshot(
+    folder: Path, run_id: str, about: Mapping[str, Any], write: Callable[[Path], Mapping[str, Any]]
+) -> Path:
     """Write every mart and the manifest to a new snapshot folder, all of it on disk when this returns.
 
     Args:
-        engine: holds the mart tables.
         folder: the project's marts folder.
         run_id: names the snapshot; a leftover of a run that was cut short is written over. A live snapshot
             of the same run stays when it is equal, and else the new one gets a number behind its name.
         about: what else the manifest says: inputs, versions, the as-of day.
+        write: puts the files of the marts into a folder, each on disk, and says what the manifest says of
+            them.
 
     Returns:
         The snapshot's folder; no reader sees it before `move_pointer`.
@@ -114,16 +123,16 @@ def write_snapshot(engine: DuckDBEngine, folder: Path, run_id: str, about: Mappi
     if scratch.exists():
         shutil.rmtree(scratch)
     scratch.mkdir(parents=True)
-    written = {name: _write_mart(engine, scratch, contracts()[name]) for name in mart_names()}
-    manifest = {"run_id": run_id, **about, "marts": written}
+    manifest = {"run_id": run_id, **about, "marts": write(scratch)}
     text = json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n"
     (scratch / _MANIFEST).write_text(text, encoding="utf-8")
     final = _place_for(folder, run_id, text)
     if final.exists():
         shutil.rmtree(scratch)
         return final
-    for path in sorted(scratch.rglob("*"), reverse=True):
-        sync(path)
+    sync(scratch / _MANIFEST)
+    for inner in sorted((path for path in scratch.rglob("*") if path.is_dir()), reverse=True):
+        sync(inner)
     sync(scratch)
     scratch.rename(final)
     sync(final.parent)
@@ -179,46 +188,3 @@ def remove_old_snapshots(folder: Path, keep: int) -> list[str]:
     for snapshot in old:
         shutil.rmtree(snapshot)
     return [snapshot.name for snapshot in old]
-
-
-def _write_mart(engine: DuckDBEngine, folder: Path, contract: Contract) -> dict[str, Any]:
-    """Write one mart in the order of its key, so that equal rows give equal bytes."""
-    files = []
-    for path, condition in _parts(engine, folder, contract):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        columns = ", ".join(f'cast("{c.name}" as {c.type}) as "{c.name}"' for c in contract.columns)
-        order = ", ".join(f'"{name}"' for name in contract.key)
-        about = ", ".join(f"{key}: {quoted(value)}" for key, value in _metadata(contract).items())
-        engine.execute(
-            f"copy (select {columns} from {contract.table} {condition} order by {order}) "
-            f"to {quoted(str(path))} (format parquet, compression zstd, "
-            f"row_group_size {_ROW_GROUP}, kv_metadata {{{about}}})"
-        )
-        files.append(
-            {
-                "path": str(path.relative_to(folder)),
-                "bytes": path.stat().st_size,
-                "sha256": sha256_of(path),
-            }
-        )
-    return {"rows": engine.count(contract.table), "files": files}
-
-
-def _parts(engine: DuckDBEngine, folder: Path, contract: Contract) -> Iterator[tuple[Path, str]]:
-    """The files of a mart, each with the condition of its rows."""
-    if contract.day is None:
-        yield folder / f"{contract.table}.parquet", ""
-        return
-    days = engine.rows(f"select distinct {contract.day} as day from {contract.table} order by day")
-    for row in days:
-        path = folder / contract.table / f"day={row['day']}" / "part-0.parquet"
-        yield path, f"where {contract.day} = date '{row['day']}'"
-
-
-def _metadata(contract: Contract) -> dict[str, str]:
-    return {
-        "journey_table": contract.table,
-        "journey_description": contract.description,
-        "journey_grain": contract.grain,
-        "journey_key": ", ".join(contract.key),
-    }

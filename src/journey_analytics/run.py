@@ -14,25 +14,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
 
+import duckdb
 import polars as pl
 
 from journey_analytics import __version__
 from journey_analytics.contracts import contracts
 from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.models import marts, models, sql_folder
-from journey_analytics.errors import Problem, SourceError
+from journey_analytics.errors import ModelError, Problem, SourceError
 from journey_analytics.identity import identity_parameters
 from journey_analytics.journeys import Parameters, model_parameters
 from journey_analytics.local_days import local_day, to_us, utc_offsets
 from journey_analytics.lock import hold
+from journey_analytics.mart_files import write_marts
 from journey_analytics.marts import (
+    Snapshot,
+    check_files,
+    current,
     is_current,
     move_pointer,
+    named,
     remove_old_snapshots,
     write_snapshot,
 )
+from journey_analytics.nights import Night, begin, forget, in_force, slices
 from journey_analytics.project import Project
 from journey_analytics.quality.results import CheckResult, stop_if_failed
 from journey_analytics.sources.files import find_files
@@ -50,6 +57,7 @@ from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
 from journey_analytics.stages.stage_map import StageMap
 from journey_analytics.stages.tables import rule_table, stage_table
 from journey_analytics.tables import make, needed_for
+from journey_analytics.work import CHANGED, RebuildError, State, attach, keep_all, keep_changed
 
 
 @dataclass
@@ -70,7 +78,13 @@ class Run:
     stage_maps: tuple[StageMap, ...] = ()
     """Those of the project, with what the data shows of them."""
     made: dict[str, int] = field(default_factory=dict)
-    """The tables made so far, with their rows."""
+    """The tables made so far, with the rows made."""
+    night: Night | None = None
+    """What changed since the run before, when only that is made anew."""
+    rebuild: str | None = None
+    """Why everything is made anew."""
+    customers: int = 0
+    touchpoints: int = 0
 
     @property
     def warnings(self) -> list[CheckResult]:
@@ -96,13 +110,16 @@ class Step:
 
 
 @contextmanager
-def start(project: Project, *, now: datetime, as_of: date | None = None) -> Iterator[Run]:
+def start(
+    project: Project, *, now: datetime, as_of: date | None = None, full: bool = False
+) -> Iterator[Run]:
     """Lock the project, look at its input files and open a new working database.
 
     Args:
         project: as read from its folder.
         now: the clock, aware; events later than this are taken for faults.
         as_of: the local day to report at the end of; the day of the last event when None.
+        full: make everything anew, whatever changed.
 
     Raises:
         LockedError: another run holds the project.
@@ -121,7 +138,8 @@ def start(project: Project, *, now: datetime, as_of: date | None = None) -> Iter
         settings = project.settings
         limits = Limits(settings.memory_limit, settings.threads)
         with DuckDBEngine(project.spill_folder, limits) as engine:
-            yield Run(project, engine, run_id, store, found, to_us(now), as_of)
+            rebuild = "as asked for" if full else None
+            yield Run(project, engine, run_id, store, found, to_us(now), as_of, rebuild=rebuild)
 
 
 def _load(run: Run) -> str:
@@ -174,9 +192,17 @@ def _identity(run: Run) -> str:
         last = engine.rows(f"select max(occurred_us) as last from {EVENTS}")[0]["last"]
         run.as_of = local_day(last, project.zone)
     run.parameters = {**model_parameters(project, run.as_of), **identity_parameters(project)}
-    touchpoints = make_tables(run, "stg_touchpoints")["stg_touchpoints"]
+    if run.rebuild is None:
+        _find_changes(run)
+    make_tables(run, "stg_touchpoints")
+    with engine.schema(CHANGED if run.night else "main"):
+        made = engine.rows("select count(distinct customer_id) as customers, count(*) as n from stg_touchpoints")
+    run.customers, run.touchpoints = made[0]["customers"], made[0]["n"]
+    if run.night is not None:
+        run.customers += run.night.state.customers - run.night.customers_before
+        run.touchpoints += run.night.state.touchpoints - run.night.touchpoints_before
     events = engine.count(EVENTS)
-    if touchpoints == 0:
+    if run.touchpoints == 0:
         raise SourceError(
             Problem(
                 f"no event happened up to {run.as_of}",
@@ -184,11 +210,64 @@ def _identity(run: Run) -> str:
                 "name a later day with --date",
             )
         )
-    customers = engine.rows("select count(distinct customer_id) as n from stg_touchpoints")[0]["n"]
-    return (
-        f"{touchpoints:,} touchpoints of {customers:,} customers up to {run.as_of}, "
-        f"{events - touchpoints:,} copies or later"
+    what = (
+        f"{made[0]['customers']:,} of {run.customers:,} customers changed by {run.night.events:,} events"
+        if run.night is not None
+        else f"{run.customers:,} customers, everything made anew ({run.rebuild})"
     )
+    return (
+        f"{what}; {run.touchpoints:,} touchpoints up to {run.as_of}, "
+        f"{events - run.touchpoints:,} copies or later"
+    )
+
+
+def _find_changes(run: Run) -> None:
+    """Find what changed since the run that left work.duckdb, or why everything has to be made anew."""
+    project = run.project
+    forget(run.engine)
+    run.made = {}
+    try:
+        state = attach(run.engine, project.work_file)
+        base = _base(run, state)
+        key = project.settings.journey.key
+        run.night = begin(run.engine, run.store, project.sources, state, base, run.parameters, key)
+    except RebuildError as reason:
+        _make_anew(run, str(reason))
+    else:
+        run.made = {"stg_copies": 0, "stg_events": 0}
+
+
+def _base(run: Run, state: State) -> Snapshot:
+    """The snapshot that was published from work.duckdb, its files as they were written.
+
+    Raises:
+        RebuildError: it is gone or damaged, or something else than the events decides otherwise now.
+    """
+    for what, made_by in _made_by(run.project).items():
+        if state.made_by.get(what) != made_by:
+            message = f"another {what} than that of the last run"
+            raise RebuildError(message)
+    snapshot = named(run.project.marts_folder, state.snapshot)
+    if snapshot is None:
+        message = f"the snapshot {state.snapshot} of the last run is gone"
+        raise RebuildError(message)
+    check_files(snapshot)
+    return snapshot
+
+
+def _make_anew(run: Run, why: str) -> None:
+    forget(run.engine)
+    run.night, run.rebuild, run.made = None, why, {}
+
+
+def _made_by(project: Project) -> dict[str, str]:
+    """Everything but the events that decides the tables."""
+    return {
+        "product version": __version__,
+        "engine version": duckdb.__version__,
+        "text of settings, mappings or rules": project.config_sha256,
+        "text of the models": _models_sha256(),
+    }
 
 
 def _stage(run: Run) -> str:
@@ -198,8 +277,15 @@ def _stage(run: Run) -> str:
     engine.load("seed_stage_rules", rule_table(project.stage_maps))
     engine.load("seed_utc_offsets", utc_offsets(project.zone, span["first"], span["last"]))
     key = project.settings.journey.key
-    engine.create_table(OUTPUT_TABLE, compile_rules(project.stage_maps, project.time, key))
+    rules = compile_rules(project.stage_maps, project.time, key)
+    with engine.schema(CHANGED if run.night else "main"):
+        engine.create_table(OUTPUT_TABLE, rules)
+    if run.night is not None:
+        run.night.show(engine, OUTPUT_TABLE)
     run.stage_maps = tuple(_with_unseen(engine, found) for found in project.stage_maps)
+    if run.night is not None and run.night.state.unseen != _unseen(run):
+        message = "a starter rule took its first event, or lost its last"
+        raise RebuildError(message)
     engine.load("seed_stages", stage_table(run.stage_maps, restart.on if restart else ()))
     counts = engine.rows(
         "select stage_model, count(rule_number) as taken, count(*) - count(rule_number) as unmapped "
@@ -223,21 +309,28 @@ def _with_unseen(engine: DuckDBEngine, found: StageMap) -> StageMap:
     return replace(found, unseen=frozenset(starters) - seen)
 
 
+def _unseen(run: Run) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(sorted(found.unseen)) for found in run.stage_maps)
+
+
 def _journeys(run: Run) -> str:
     make_tables(run, *(name for name, model in models().items() if model.layer == "intermediate"))
-    return f"{run.made['int_journeys']:,} journeys of {run.made['int_journey_touchpoints']:,} touchpoints"
+    anew = " made anew" if run.night is not None else ""
+    return f"{run.made['int_journeys']:,} journeys of {run.made['int_journey_touchpoints']:,} touchpoints{anew}"
 
 
 def _marts(run: Run) -> str:
     counts = make_tables(run, *marts())
-    return f"{len(counts)} marts, {sum(counts.values()):,} rows"
+    anew = " made anew" if run.night is not None else ""
+    return f"{len(counts)} marts, {sum(counts.values()):,} rows{anew}"
 
 
 def make_tables(run: Run, *tables: str) -> dict[str, int]:
     """Make these tables, after those they need and no step has made yet; their rows."""
     for name in needed_for(tables):
         if name not in run.made:
-            run.made[name] = make(run.engine, name, run.parameters)
+            make_one = run.night.make if run.night is not None else make
+            run.made[name] = make_one(run.engine, name, run.parameters)
     return {table: run.made[table] for table in tables}
 
 
@@ -285,10 +378,29 @@ def _publish(run: Run) -> str:
             {"source": batch.source.name, **asdict(file)} for batch in run.batches for file in batch.files
         ],
     }
-    snapshot = write_snapshot(run.engine, folder, run.run_id, about)
+    base = run.night.base if run.night is not None else None
+    snapshot = write_snapshot(folder, run.run_id, about, partial(write_marts, run.engine, base=base))
     move_pointer(folder, snapshot.name)
     remove_old_snapshots(folder, run.project.settings.marts.keep)
     return str(snapshot)
+
+
+def _keep(run: Run) -> str:
+    project = run.project
+    state = State(
+        made_by=_made_by(project),
+        as_of_us=int(run.parameters["as_of_us"] or 0),
+        slices=slices(in_force(run.store, project.sources)),
+        unseen=_unseen(run),
+        snapshot=current(project.marts_folder).folder.name,
+        customers=run.customers,
+        touchpoints=run.touchpoints,
+    )
+    if run.night is None:
+        keep_all(run.engine, project.work_file, state)
+    else:
+        keep_changed(run.engine, state)
+    return str(project.work_file)
 
 
 def _report(run: Run) -> str:
@@ -297,15 +409,36 @@ def _report(run: Run) -> str:
     return str(write_report(run.project))
 
 
+_MAKING = (_identity, _stage, _journeys, _marts)
+
+
+def _or_anew(work: Callable[[Run], str]) -> Callable[[Run], str]:
+    """The step; where what the last run kept cannot be built upon, everything up to it anew."""
+
+    def made(run: Run) -> str:
+        try:
+            return work(run)
+        except (RebuildError, ModelError, duckdb.Error) as cause:
+            if run.night is None and run.rebuild is not None:
+                raise
+            reason = str(cause).splitlines()[0] if isinstance(cause, RebuildError) else f"work.duckdb: {cause}"
+            _make_anew(run, reason)
+            said = [step(run) for step in _MAKING[: _MAKING.index(work) + 1]]
+            return said[-1]
+
+    return made
+
+
 STEPS: tuple[Step, ...] = (
     Step("load", "read the sources into typed events", _load),
     Step("check_raw", "gate: is the batch fit to use", _check_raw),
-    Step("identity", "remove copies, find the customer of each event", _identity),
-    Step("stage", "give each touchpoint its stage", _stage),
-    Step("journeys", "cut sessions and journeys, find the stages reached", _journeys),
-    Step("marts", "compute the marts", _marts),
+    Step("identity", "remove copies, find the customer of each event", _or_anew(_identity)),
+    Step("stage", "give each touchpoint its stage", _or_anew(_stage)),
+    Step("journeys", "cut sessions and journeys, find the stages reached", _or_anew(_journeys)),
+    Step("marts", "compute the marts", _or_anew(_marts)),
     Step("check_marts", "gate: do the numbers hold together", _check_marts),
     Step("publish", "write the snapshot, move the pointer", _publish),
+    Step("keep", "keep what the next night builds on", _keep),
     Step("report", "write the report from the published marts", _report),
 )
 
