@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from journey_analytics.contracts import contracts
-from journey_analytics.disk import sync
+from journey_analytics.disk import sha256_of, sync
 from journey_analytics.errors import MartError, Problem, advise
 
 _POINTER = "CURRENT"
@@ -91,8 +91,14 @@ def named(folder: Path, name: str) -> Snapshot | None:
     return Snapshot(manifest.parent, json.loads(manifest.read_text(encoding="utf-8"))) if manifest.is_file() else None
 
 
-def check_files(snapshot: Snapshot) -> None:
-    pass
+def damaged_file(snapshot: Snapshot) -> str | None:
+    """The first file of a snapshot that is gone or not as its manifest says, None when all are."""
+    for mart in snapshot.manifest["marts"].values():
+        for file in mart["files"]:
+            path = snapshot.folder / file["path"]
+            if not path.is_file() or sha256_of(path) != file["sha256"]:
+                return str(file["path"])
+    return None
 
 
 def is_current(folder: Path, run_id: str) -> bool:

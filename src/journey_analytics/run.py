@@ -31,8 +31,8 @@ from journey_analytics.lock import hold
 from journey_analytics.mart_files import write_marts
 from journey_analytics.marts import (
     Snapshot,
-    check_files,
     current,
+    damaged_file,
     is_current,
     move_pointer,
     named,
@@ -127,11 +127,7 @@ def start(
     """
     with hold(project.lock_file, now):
         store = Store(project.store_folder)
-        found = [
-            batch
-            for source in project.sources
-            for batch in batches(source, find_files(project.folder, source))
-        ]
+        found = _find_batches(project, store)
         run_id = _run_id(project, store, found, as_of)
         # what a run that was killed could not take away
         shutil.rmtree(project.spill_folder, ignore_errors=True)
@@ -140,6 +136,19 @@ def start(
         with DuckDBEngine(project.spill_folder, limits) as engine:
             rebuild = "as asked for" if full else None
             yield Run(project, engine, run_id, store, found, to_us(now), as_of, rebuild=rebuild)
+
+
+def _find_batches(project: Project, store: Store) -> list[Batch]:
+    """What lies in the files of the sources; a source may have none tonight, or none yet.
+
+    Raises:
+        SourceError: a file cannot be read, or there is none at all and nothing in the store.
+    """
+    is_first = not any(loads for _, loads in in_force(store, project.sources))
+    files = [(s, find_files(project.folder, s, may_be_missing=True)) for s in project.sources]
+    if is_first and not any(inputs for _, inputs in files):
+        files = [(s, find_files(project.folder, s)) for s in project.sources]
+    return [batch for source, inputs in files if inputs for batch in batches(source, inputs)]
 
 
 def _load(run: Run) -> str:
@@ -167,6 +176,7 @@ def _load(run: Run) -> str:
         )
         if count
     ]
+    notes += [f"no file of {total.source} yet" for total in run.totals if not total.loads]
     return ", ".join([f"{events:,} events, {len(run.new_loads)} new loads", *notes])
 
 
@@ -179,7 +189,7 @@ def _check_raw(run: Run) -> str:
     # imported here, like in _check_marts: it takes seconds, and `journey --help` must not
     from journey_analytics.quality.gates import contract_suite, load_suite, run_gate
 
-    suites = {_load_table(total.source): load_suite() for total in run.totals}
+    suites = {_load_table(total.source): load_suite() for total in run.totals if total.loads}
     suites[EVENTS] = contract_suite(contracts()[EVENTS])
     told = _passed(run, run_gate(run.engine, "raw", suites))
     run.store.commit(run.new_loads)
@@ -251,7 +261,10 @@ def _base(run: Run, state: State) -> Snapshot:
     if snapshot is None:
         message = f"the snapshot {state.snapshot} of the last run is gone"
         raise RebuildError(message)
-    check_files(snapshot)
+    damaged = damaged_file(snapshot)
+    if damaged is not None:
+        message = f"{damaged} of the last run's snapshot is damaged"
+        raise RebuildError(message)
     return snapshot
 
 
