@@ -48,7 +48,7 @@ class Contract(BaseModel):
     )
     per_customer: bool = Field(
         default=False,
-        description="Whether a customer's rows follow from the events of that customer alone, so that a night "
+        description="Whether a customer's rows follow from that customer's events alone, so that a night "
         "makes them anew only for customers that changed.",
     )
     may_be_empty: bool = Field(default=False, description="Whether a project may have no row of it.")

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from journey_analytics import failpoints
 from journey_analytics.contracts import Contract, contracts
 from journey_analytics.disk import sha256_of, sync
 from journey_analytics.engine.duckdb import DuckDBEngine
@@ -45,7 +46,11 @@ def write_marts(engine: DuckDBEngine, folder: Path, base: Snapshot | None) -> di
     # how nulls are encoded must not depend on what the engine knows of the table that the rows come from
     engine.execute("set disabled_optimizers = 'statistics_propagation'")
     try:
-        return {name: _write_mart(engine, folder, contracts()[name], base) for name in marts()}
+        written = {}
+        for name in marts():
+            written[name] = _write_mart(engine, folder, contracts()[name], base)
+            failpoints.reach("publish.mart_written")
+        return written
     finally:
         engine.execute("reset disabled_optimizers")
 
@@ -67,6 +72,7 @@ def _write_mart(
         path.parent.mkdir(parents=True, exist_ok=True)
         if rows is None and old is not None:
             os.link(old, path)
+            failpoints.reach("publish.file_linked")
             files.append(known[name])
         elif rows is not None:
             files.append({"path": name, **_write(engine, path, contract, rows, old)})
@@ -111,7 +117,9 @@ def _parts_with_changes(
     if published is None:
         only_old, only_new = f"{new} limit 0", new
     day = contract.day or "null"
-    changed = engine.rows(f"select distinct {day} as day from (({only_old}) union all ({only_new})) order by day")
+    changed = engine.rows(
+        f"select distinct {day} as day from (({only_old}) union all ({only_new})) order by day"
+    )
     if contract.day is None:
         yield f"{contract.table}.parquet", f"select * from {contract.table}" if changed else None
         return

@@ -26,9 +26,10 @@ from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.identity import connected_components
 from journey_analytics.journeys import Parameters
 from journey_analytics.marts import Snapshot
-from journey_analytics.sources.load import EVENTS, mapping_sha256
+from journey_analytics.sources.batches import mapping_sha256
+from journey_analytics.sources.load import EVENTS
 from journey_analytics.sources.mapping import Source
-from journey_analytics.sources.store import Load, Store
+from journey_analytics.sources.store import Load, Store, replaced_days
 from journey_analytics.stages.compile import journey_key_sql
 from journey_analytics.tables import make
 from journey_analytics.work import (
@@ -100,11 +101,10 @@ def slices(in_force: InForce) -> tuple[Slice, ...]:
     """What is in force of each load."""
     found = []
     for source, loads in in_force:
-        for number, load in enumerate(loads):
-            later = {day for other in loads[number + 1 :] for day in other.days}
-            is_replaced = source.mapping.mode == "replace_day"
-            days = sorted(later.intersection(load.days)) if is_replaced else []
-            found.append(Slice(source.name, load.batch_id, tuple(map(str, days))))
+        replaced = replaced_days(source, loads)
+        for load in loads:
+            days = tuple(str(day) for day in replaced.get(load.batch_id, ()))
+            found.append(Slice(source.name, load.batch_id, days))
     return tuple(found)
 
 
@@ -138,13 +138,16 @@ def begin(
     """
     engine.execute(f"create schema {CHANGED}")
     with engine.schema(CHANGED):
-        _find_suspects(engine, store, state, slices(in_force(store, sources)), int(parameters["as_of_us"] or 0))
+        _find_suspects(
+            engine, store, state, slices(in_force(store, sources)), int(parameters["as_of_us"] or 0)
+        )
         _make_events_of_suspects(engine, parameters)
         events = _find_changed(engine)
         _find_customers(engine, state, parameters, journey_key)
         _tie(engine)
         engine.create_table(
-            "journeys", f"select journey_id from {KEPT}.{ALL_JOURNEYS} semi join customers using (customer_id)"
+            "journeys",
+            f"select journey_id from {KEPT}.{ALL_JOURNEYS} semi join customers using (customer_id)",
         )
         columns = ", ".join(contracts()["stg_events"].column_names)
         before = f"{KEPT}.{TOUCHPOINTS} semi join customers using (customer_id)"
@@ -153,7 +156,9 @@ def begin(
             f"select {columns} from {before} anti join changed_keys using ({_KEY}) "
             f"union all select {columns} from new_rows semi join changed_keys using ({_KEY})",
         )
-        counts = engine.rows(f"select count(distinct customer_id) as customers, count(*) as n from {before}")[0]
+        counts = engine.rows(f"select count(distinct customer_id) as customers, count(*) as n from {before}")[
+            0
+        ]
     return Night(state, base, events, counts["customers"], counts["n"])
 
 
@@ -198,17 +203,15 @@ def _find_suspects(
     for part in differ:
         whole[part.batch_id] = part.batch_id not in whole
         replaced.setdefault(part.batch_id, set()).symmetric_difference_update(part.replaced)
+    loads = {load.batch_id: load for load in store.loads}
     parts = [f"select {_KEY} from main.{EVENTS} where false"]
     for batch_id, is_whole in sorted(whole.items()):
-        load = store.find(batch_id)
-        if load is None:
+        if batch_id not in loads:
             message = f"load {batch_id}, which was in force, is gone from the store"
             raise RebuildError(message)
         days = ", ".join(f"date '{day}'" for day in sorted(replaced[batch_id]))
         condition = "" if is_whole else f" where local_day in ({days})"
-        parts.append(
-            f"select {quoted(load.source)} as source, event_id from {store.stored_events(load)}{condition}"
-        )
+        parts.append(f"select {_KEY} from ({store.stored_keys(loads[batch_id])}){condition}")
     low, high = sorted((as_of_us, state.as_of_us))
     if low < high:
         parts.append(f"select {_KEY} from main.{EVENTS} where occurred_us >= {low} and occurred_us < {high}")

@@ -24,12 +24,12 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
+from journey_analytics import failpoints
 from journey_analytics.contracts import contracts
 from journey_analytics.disk import sync
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import marts, models
 from journey_analytics.engine.sql_text import quoted
-from journey_analytics.sources.values import first_line
 from journey_analytics.tables import KERNELS
 
 KEPT = "kept"
@@ -100,7 +100,9 @@ def kept_tables() -> dict[str, tuple[str, ...]]:
     kept = {table: set(known[table].column_names) for table in (TOUCHPOINTS, ALL_JOURNEYS)}
     for name, model in models().items():
         if not known[name].per_customer:
-            named = {column.name for column in sqlglot.parse_one(model.text, read="duckdb").find_all(exp.Column)}
+            named = {
+                column.name for column in sqlglot.parse_one(model.text, read="duckdb").find_all(exp.Column)
+            }
             for table in _kept_of(model.reads):
                 kept.setdefault(table, {known[table].owner}).update(named)
     for name, kernel in KERNELS.items():
@@ -139,7 +141,7 @@ def attach(engine: DuckDBEngine, path: Path) -> State:
             }
         )
     except (duckdb.Error, IndexError, ValueError, TypeError, KeyError) as cause:
-        message = f"work.duckdb cannot be read: {first_line(cause)}"
+        message = f"work.duckdb cannot be read: {str(cause).splitlines()[0]}"
         raise RebuildError(message) from cause
 
 
@@ -156,7 +158,9 @@ def keep_all(engine: DuckDBEngine, path: Path, state: State) -> None:
     engine.execute(f"create table {new}.state as select {quoted(_text(state))} as made_from")
     engine.execute(f"detach {new}")
     sync(scratch)
+    failpoints.reach("keep.written")
     scratch.rename(path)
+    failpoints.reach("keep.named")
     sync(path.parent)
 
 
@@ -174,7 +178,9 @@ def keep_changed(engine: DuckDBEngine, state: State) -> None:
     with engine.schema(CHANGED):
         engine.execute(f"insert into {KEPT}.id_links {_LINKS_SQL}")
     engine.execute(f"update {KEPT}.state set made_from = {quoted(_text(state))}")
+    failpoints.reach("keep.before_commit")
     engine.execute("commit")
+    failpoints.reach("keep.committed")
 
 
 def _text(state: State) -> str:

@@ -44,7 +44,8 @@ def run(rows: int, console: Console) -> None:
     """Generate, run, feed nights, compare, print."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "shop"
-        generate(Arguments(rows, rows // 20, _DAYS, 1, date(2025, 1, 1), "parquet"), folder, lambda *_: None)
+        asked = Arguments(rows, rows // 20, _DAYS, 1, date(2025, 1, 1), "parquet")
+        generate(asked, folder, lambda *_: None)
         shares = [*_SHARES, *[_SHARES[-1]] * (_SNAPSHOTS - 1 - len(_SHARES))]
         _hold_back(folder, shares)
         measured = [_measure(folder, "everything")]

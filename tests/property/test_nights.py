@@ -9,7 +9,17 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.property.nights import MODES, Delivery, Event, Setup, deliver, hashes, made_anew, run_night, write_project
+from tests.property.nights import (
+    MODES,
+    Delivery,
+    Event,
+    Setup,
+    deliver,
+    hashes,
+    made_anew,
+    run_night,
+    write_project,
+)
 
 _NAMES = ("ad", "view", "page", "order", "order", "heartbeat", "other")
 _AS_OFS = (None, None, None, date(2026, 4, 8), date(2026, 4, 15), date(2026, 4, 22))

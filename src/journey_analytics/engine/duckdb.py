@@ -101,6 +101,10 @@ class DuckDBEngine:
         cursor.execute(f"set search_path = '{self._schemas}'")
         return cursor
 
+    def interrupt(self) -> None:
+        """End the statement that runs just now, from another thread."""
+        self.connection.interrupt()
+
     def execute(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None) -> None:
         """Run one statement for its effect."""
         self.connection.execute(sql, parameters)

@@ -41,9 +41,7 @@ class InputFile:
         return self.path.name
 
 
-def find_files(
-    folder: Path, source: Source, *, may_be_missing: bool = False
-) -> dict[str, list[InputFile]]:
+def find_files(folder: Path, source: Source, *, may_be_missing: bool = False) -> dict[str, list[InputFile]]:
     """The files of each input of a source, in name order, each checked to be readable.
 
     Args:
