@@ -57,8 +57,8 @@ def run(rows: int, console: Console) -> None:
             measured.append(_measure(folder, f"{share:.1%}"))
     _print(console, measured[: len(_SHARES) + 1], copy)
     console.print(
-        f"{len(measured)} snapshots: {measured[-1].marts / measured[0].marts:.2f} times the disk of the first "
-        f"({measured[0].marts / 1e6:.1f} MB)"
+        f"{len(measured)} snapshots: {measured[-1].marts / measured[0].marts:.2f} times the disk of "
+        f"the first ({measured[0].marts / 1e6:.1f} MB)"
     )
     console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
 

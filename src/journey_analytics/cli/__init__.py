@@ -13,12 +13,14 @@ from cyclopts import App, CycloptsError
 
 from journey_analytics import __version__
 from journey_analytics.cli import (
+    alerts,
     funnel,
     generate,
     history,
     journeys,
     marts,
     nights,
+    report,
     rules_on_data,
     runs,
     sources,
@@ -42,7 +44,7 @@ app = App(
     version_flags=["--version"],
 )
 marts.marts_app.update(history.app)
-for group in (runs, nights, sources, rules_on_data, marts, journeys, funnel, generate):
+for group in (runs, nights, report, sources, rules_on_data, marts, alerts, journeys, funnel, generate):
     app.update(group.app)
 
 
