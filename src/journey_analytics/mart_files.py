@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from journey_analytics import failpoints
 from journey_analytics.contracts import Contract, contracts
@@ -21,9 +21,11 @@ from journey_analytics.disk import sha256_of, sync
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import marts
 from journey_analytics.engine.sql_text import quoted, quoted_path
-from journey_analytics.marts import Snapshot
 from journey_analytics.nights import of_changed, of_others, published_rows
 from journey_analytics.work import CHANGED
+
+if TYPE_CHECKING:
+    from journey_analytics.marts import Snapshot
 
 _ROW_GROUP = 122_880
 File = dict[str, Any]

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import count
@@ -27,7 +27,9 @@ from typing import Any
 from journey_analytics import failpoints
 from journey_analytics.contracts import contracts
 from journey_analytics.disk import sha256_of, sync
+from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import DamagedError, MartError, Problem, advise
+from journey_analytics.mart_files import write_marts
 
 POINTER = "CURRENT"
 MANIFEST = "manifest.json"
@@ -132,17 +134,21 @@ def is_current(folder: Path, run_id: str) -> bool:
 
 
 def write_snapshot(
-    folder: Path, run_id: str, about: Mapping[str, Any], write: Callable[[Path], Mapping[str, Any]]
+    engine: DuckDBEngine,
+    folder: Path,
+    run_id: str,
+    about: Mapping[str, Any],
+    base: Snapshot | None = None,
 ) -> Path:
     """Write every mart and the manifest to a new snapshot folder, all of it on disk when this returns.
 
     Args:
+        engine: holds the mart tables.
         folder: the project's marts folder.
         run_id: names the snapshot; a leftover of a run that was cut short is written over. A snapshot of the
             same run stays when it is equal and sound, and else the new one gets a number behind its name.
         about: what else the manifest says: inputs, versions, the as-of day.
-        write: puts the marts' files into a folder, each of them on disk, and gives the manifest's entry of
-            each mart.
+        base: after a night, the snapshot that holds the rows of customers who did not change.
 
     Returns:
         The snapshot's folder; no reader sees it before `move_pointer`.
@@ -151,7 +157,7 @@ def write_snapshot(
     if scratch.exists():
         shutil.rmtree(scratch)
     scratch.mkdir(parents=True)
-    manifest = {"run_id": run_id, **about, "marts": write(scratch)}
+    manifest = {"run_id": run_id, **about, "marts": write_marts(engine, scratch, base)}
     text = json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n"
     (scratch / MANIFEST).write_text(text, encoding="utf-8")
     failpoints.reach("publish.manifest_written")
@@ -160,8 +166,8 @@ def write_snapshot(
         shutil.rmtree(scratch)
         return final
     sync(scratch / MANIFEST)
-    for inner in sorted((path for path in scratch.rglob("*") if path.is_dir()), reverse=True):
-        sync(inner)
+    # a folder for each day of several marts: one call for all of them is a hundred times faster
+    os.sync()
     sync(scratch)
     failpoints.reach("publish.snapshot_on_disk")
     scratch.rename(final)

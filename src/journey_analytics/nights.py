@@ -16,8 +16,10 @@ Does not belong here: what is kept (work.py), what the tables mean (sql).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from journey_analytics.contracts import Contract, contracts
 from journey_analytics.engine.duckdb import DuckDBEngine
@@ -25,7 +27,6 @@ from journey_analytics.engine.models import marts
 from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.identity import connected_components
 from journey_analytics.journeys import Parameters
-from journey_analytics.marts import Snapshot
 from journey_analytics.sources.batches import mapping_sha256
 from journey_analytics.sources.load import EVENTS
 from journey_analytics.sources.mapping import Source
@@ -44,6 +45,9 @@ from journey_analytics.work import (
     State,
     kept_tables,
 )
+
+if TYPE_CHECKING:
+    from journey_analytics.marts import Snapshot
 
 _MAX_ROUNDS = 20
 """A chain of ids longer than this is followed in memory, over all links at once."""
@@ -95,6 +99,33 @@ class Night:
         if kept is not None:
             rows += f" union all select {listed} from {kept} where {of_others(contract)}"
         engine.create_view(name, rows)
+
+    def days_of_moved_customers(self) -> str:
+        """A SELECT of the days on which journeys began whose customer lost or took events of another."""
+        return f"""
+            with moved as (
+                select was.customer_id as old_id, now.customer_id as new_id
+                from {KEPT}.{TOUCHPOINTS} as was
+                inner join {CHANGED}.{TOUCHPOINTS} as now using ({_KEY})
+                where was.customer_id <> now.customer_id
+            ),
+            customers as (select old_id as customer_id from moved union select new_id from moved)
+            select entry_date from {KEPT}.{ALL_JOURNEYS} where customer_id in (from customers)
+            union
+            select entry_date from {CHANGED}.{ALL_JOURNEYS} where customer_id in (from customers)
+        """
+
+    @contextmanager
+    def rows_made(self, engine: DuckDBEngine) -> Iterator[None]:
+        """Show of the published tables made per customer only the rows made anew, in the block."""
+        tables = [name for name in marts() if contracts()[name].per_customer]
+        for name in tables:
+            engine.create_view(name, f"select * from {CHANGED}.{name}")
+        try:
+            yield
+        finally:
+            for name in tables:
+                self.show(engine, name)
 
 
 def slices(in_force: InForce) -> tuple[Slice, ...]:
