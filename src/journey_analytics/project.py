@@ -196,6 +196,11 @@ class Project:
         return self.folder / "work.spill"
 
     @property
+    def work_file(self) -> Path:
+        """What a run keeps for the next one; may be deleted."""
+        return self.folder / "work.duckdb"
+
+    @property
     def store_folder(self) -> Path:
         """The event store: typed events of every load, and the ledger."""
         return self.folder / "store"
