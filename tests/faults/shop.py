@@ -42,7 +42,7 @@ def _events(first: int, last: int) -> Iterator[str]:
 def live_set(folder: Path) -> str:
     """One hash over every file of the live marts, or what is wrong with them.
 
-    It follows the pointer as any reader would: the manifest names the files, each must be there with its hash.
+    It follows the pointer as any reader would: the manifest names the files, each must have its hash.
     """
     try:
         name = (folder / "marts" / "CURRENT").read_text(encoding="utf-8").strip()
