@@ -19,6 +19,7 @@ from journey_analytics.cli import (
     journeys,
     marts,
     nights,
+    report,
     rules_on_data,
     runs,
     sources,
@@ -42,7 +43,7 @@ app = App(
     version_flags=["--version"],
 )
 marts.marts_app.update(history.app)
-for group in (runs, nights, sources, rules_on_data, marts, journeys, funnel, generate):
+for group in (runs, nights, report, sources, rules_on_data, marts, journeys, funnel, generate):
     app.update(group.app)
 
 
