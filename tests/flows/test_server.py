@@ -1,4 +1,4 @@
-"""The nightly flow on a schedule: a real server, a process that serves it, and what the server's API tells."""
+"""The nightly flow on a schedule: a real server, a process that serves it, and what its API tells."""
 
 from __future__ import annotations
 
