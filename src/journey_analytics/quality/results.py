@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from journey_analytics.errors import GateError, JourneyError, NotEvaluatedError, Problem
 
 Severity = Literal["fail", "warn"]
-Status = Literal["passed", "failed", "error"]
+Status = Literal["passed", "failed", "accepted", "error"]
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check of one table: whether it held, and a sample of what broke it."""
+    """One check of one table: whether it held, and a sample of what broke it.
+
+    Attributes:
+        status: `accepted` when it did not hold and the project says why that is right.
+        day: the local day that a learned check judges.
+        measured: what it measured then; `low` and `high` are the least and the most that is usual.
+    """
 
     gate: str
     table: str
@@ -23,6 +30,10 @@ class CheckResult:
     status: Status
     rows_failed: int = 0
     sample: str = ""
+    day: date | None = None
+    measured: float | None = None
+    low: float | None = None
+    high: float | None = None
 
     @property
     def stops(self) -> bool:
