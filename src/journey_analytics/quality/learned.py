@@ -1,10 +1,11 @@
 """Gates that learn: is a day like the same weekday of the eight weeks before it?
 
-What is usual is a median, how much it swings is the median of the deviations of the last 56 days, and never less than
-counting alone explains. Counts are compared by their square root and shares by their arcsine, where the noise
-of counting is the same for large and small ones. A day is told to be unlike the others when its measure is
+What is usual is the median of the eight; how much a measure swings is the median of its changes from one week to
+the next, over 56 days, and never less than counting alone explains. Counts are compared by their square root and
+shares by their arcsine, where the noise of counting is the same for large and small ones. A day is told to be
+unlike the others when its measure is
 
-- further from the usual than the swings explain (`z`, in robust standard deviations), and
+- further from the usual than the swings explain (`_Z`, in robust standard deviations), and
 - further from it than a fixed effect (a factor for counts, an odds ratio and points for shares), and
 - outside of what the same weekdays have shown, the farthest of them left out.
 
@@ -25,15 +26,17 @@ from typing import Literal
 
 import numpy as np
 
-from journey_analytics.quality.measures import ALL_SOURCES, Floats, Measure, Measures, Series
+from journey_analytics.quality.measures import ALL_SOURCES, DAYS, Floats, Measure, Measures, Series
 from journey_analytics.quality.unusual_days import is_unusual
 
 WEEKS = 8
 LEAST_WEEKS = 4
 """So many same weekdays must be known, or there is nothing to judge by."""
+_RECENT_WEEKS = 2
 _WEEK = 7
 _HISTORY = WEEKS * _WEEK
 _MAD_TO_SIGMA = 1.4826
+_SIGMA_OF_A_CHANGE = np.sqrt(2.0)
 _LEAST_OF = 30
 """Shares of fewer events are not judged."""
 _LEAST_USUAL = 20
@@ -90,13 +93,15 @@ class _Rule:
     points: float = 0.0
 
 
-_Z: Mapping[Level, float] = {"warn": 5.0, "fail": 6.5}
+_Z: Mapping[Level, float] = {"warn": 6.0, "fail": 7.5}
+_Z_OF_COUNTS: Mapping[Level, float] = {"warn": 4.5, "fail": 5.5}
+"""Few checks are of counts, so that they may be sharper than the many of shares."""
 _RULES: Mapping[Measure, Mapping[Level, _Rule]] = {
     Measure.EVENTS: {"warn": _Rule(0.7, 1.45), "fail": _Rule(0.6, 1.65)},
     # the odds of a part that falls; what comes instead is no fault of the part
-    Measure.CHANNEL: {"warn": _Rule(1 / 3, None), "fail": _Rule(1 / 6, None)},
-    Measure.STAGE: {"warn": _Rule(1 / 3, None), "fail": _Rule(1 / 6, None)},
-    Measure.EVENT: {"warn": _Rule(1 / 3, None), "fail": _Rule(1 / 6, None)},
+    Measure.CHANNEL: {"warn": _Rule(1 / 4, None), "fail": _Rule(1 / 8, None)},
+    Measure.STAGE: {"warn": _Rule(1 / 4, None), "fail": _Rule(1 / 8, None)},
+    Measure.EVENT: {"warn": _Rule(1 / 4, None), "fail": _Rule(1 / 8, None)},
     Measure.MISSING: {"warn": _Rule(None, 2.0, 0.01), "fail": _Rule(None, 3.0, 0.02)},
     Measure.NEGATIVE: {"warn": _Rule(None, 2.0, 0.01), "fail": _Rule(None, 3.0, 0.02)},
     Measure.REVENUE: {"warn": _Rule(1 / 1.7, 1.7), "fail": _Rule(1 / 2.5, 2.5)},
@@ -133,13 +138,17 @@ def judge(
         own_unusual: the project's own unusual days.
         incomplete: sources of which events of the day are still to come; the others are not measured by them.
     """
-    look = _Look(measures, day, judged, unusual=is_unusual(day) or day in own_unusual)
+    look = _Look(measures, day, judged, own_unusual)
     if source == ALL_SOURCES:
         total = np.sum([measures.events(name) for name in measures.hours], axis=0)
         return [look.count(Series(ALL_SOURCES, Measure.EVENTS, "", total, np.ones(total.size)), None)]
     series = [found for found in measures.series if found.source == source]
     events = next(found for found in series if found.measure is Measure.EVENTS)
-    verdicts = [look.count(events, look.swing_of([name for name in measures.hours if name not in (source, *incomplete)]))]
+    verdicts = [
+        look.count(
+            events, look.swing_of([name for name in measures.hours if name not in (source, *incomplete)])
+        )
+    ]
     if verdicts[0].usual is None:
         return verdicts
     return [*verdicts, *(found for one in series if (found := look.at(one)) is not None)]
@@ -148,15 +157,20 @@ def judge(
 class _Look:
     """One day and what came before it."""
 
-    def __init__(self, measures: Measures, day: date, judged: Collection[date], *, unusual: bool) -> None:
+    def __init__(
+        self, measures: Measures, day: date, judged: Collection[date], own_unusual: Collection[date]
+    ) -> None:
         self.measures = measures
         self.day = day
         self.place = measures.place(day)
-        self.unusual = unusual
-        self.open = np.ones(measures.place(measures.as_of) + 1, dtype=bool)
-        for other in judged:
-            if 0 <= measures.place(other) < self.open.size:
-                self.open[measures.place(other)] = False
+        self.unusual = is_unusual(day) or day in own_unusual
+        # days that are anybody's history
+        self.open = np.array(
+            [
+                not (is_unusual(other) or other in own_unusual or other in judged)
+                for other in map(measures.day, range(DAYS))
+            ]
+        )
 
     def at(self, series: Series) -> Verdict | None:
         """The verdict on a measure other than the count of events; None when it cannot be judged."""
@@ -180,19 +194,21 @@ class _Look:
         if same.size < LEAST_WEEKS:
             note = f"not enough history: {same.size} of the {LEAST_WEEKS} {self.day:%A}s it takes"
             return Verdict(series.source, series.name, "events", self.day, value, note=note)
+        same *= _recently(weeks)
         usual = float(np.median(same))
-        spread = _spread(_root(weeks) - _root(_medians(weeks)))
+        spread = _spread(np.diff(_root(weeks), axis=0))
         factors = [1.0, *([swing] if swing else []), *self._year_before(series)]
         if self.unusual:
-            factors += [1 / _MOST_SWING, _MOST_SWING]
+            # then the sources swing each its own way, but not as far from each other as from other days
+            factors += [swing / 2, swing * 2] if swing else [1 / _MOST_SWING, _MOST_SWING]
         everything = weeks[~np.isnan(weeks)]
 
         def limits(level: Level) -> Limits:
-            rule, away = _RULES[Measure.EVENTS][level], _Z[level] * spread
+            rule, away = _RULES[Measure.EVENTS][level], _Z_OF_COUNTS[level] * spread
             least, most = usual * min(factors), usual * max(factors)
             down, up = rule.down or 0.0, rule.up or 0.0
-            low = min(_unroot(_root(least) - away), least * down, _second(same, lowest=True) * down)
-            high = max(_unroot(_root(most) + away), most * up, _second(same, lowest=False) * up)
+            low = min(_unroot(_root(least) - away), least * down, _second(same, lowest=True))
+            high = max(_unroot(_root(most) + away), most * up, _second(same, lowest=False))
             if usual < _LEAST_USUAL:
                 high = max(high, 2 * float(everything.max()))
             return Limits(low if low > 0 else None, high)
@@ -200,18 +216,21 @@ class _Look:
         return self._told(series, value, usual, limits)
 
     def swing_of(self, others: Collection[str]) -> float | None:
-        """What other sources came to, of the usual: the one in the middle, or the one nearer to 1."""
-        ratios = []
+        """What other sources surely came to, of the usual: the one in the middle, or the one nearer to 1."""
+        swings = []
         for other in others:
             events = self.measures.events(other)
+            weeks = self._weeks(events, self.place, _known_from(events))
             usual = self._usual(events, self.place)
             if usual is not None and usual >= _LEAST_SWING:
-                ratios.append(max(float(events[self.place]), 1.0) / usual)
-        if not ratios:
+                swing = float(np.log(max(events[self.place], 1.0) / usual))
+                noise = 2 * _spread(np.diff(_root(weeks), axis=0)) / np.sqrt(usual)
+                swings.append(float(np.sign(swing)) * max(abs(swing) - noise, 0.0))
+        if not swings:
             return None
-        ratios.sort()
-        middle = sorted(ratios[(len(ratios) - 1) // 2 : len(ratios) // 2 + 1], key=lambda r: abs(np.log(r)))
-        return float(np.clip(middle[0], 1 / _MOST_SWING, _MOST_SWING))
+        swings.sort()
+        middle = min(swings[(len(swings) - 1) // 2 : len(swings) // 2 + 1], key=abs)
+        return float(np.clip(np.exp(middle), 1 / _MOST_SWING, _MOST_SWING))
 
     def _share(self, series: Series, rules: Mapping[Level, _Rule]) -> Verdict | None:
         value, of = series.value[self.place], series.of[self.place]
@@ -224,8 +243,9 @@ class _Look:
         usual = float(np.median(same))
         if series.measure is Measure.MISSING and usual > 0.5:
             return None
-        medians = _medians(shares)
-        spread = _spread((_angle(shares) - _angle(medians)) * np.sqrt(ofs))
+        # of two days, so many as count like them both
+        both = np.sqrt(2 / (1 / ofs[1:] + 1 / ofs[:-1]))
+        spread = _spread(np.diff(_angle(shares), axis=0) * both)
 
         def limits(level: Level) -> Limits:
             rule, away = rules[level], _Z[level] * spread / np.sqrt(of)
@@ -272,9 +292,7 @@ class _Look:
 
         return self._told(series, float(series.value[self.place]), usual, limits)
 
-    def _told(
-        self, series: Series, value: float, usual: float, limits: Callable[[Level], Limits]
-    ) -> Verdict:
+    def _told(self, series: Series, value: float, usual: float, limits: Callable[[Level], Limits]) -> Verdict:
         unlike = [level for level in LEVELS if not limits(level).holds(value)]
         level = unlike[-1] if unlike else None
         unit = _UNITS.get(series.measure, "share")
@@ -287,9 +305,9 @@ class _Look:
         return found.reshape(WEEKS, _WEEK)
 
     def _usual(self, values: Floats, place: int) -> float | None:
-        same = self._weeks(values, place, _known_from(values))[:, 0]
-        same = same[~np.isnan(same)]
-        return float(np.median(same)) if same.size >= LEAST_WEEKS else None
+        weeks = self._weeks(values, place, _known_from(values))
+        same = weeks[:, 0][~np.isnan(weeks[:, 0])]
+        return float(np.median(same)) * _recently(weeks) if same.size >= LEAST_WEEKS else None
 
     def _year_before(self, series: Series) -> list[float]:
         """What the days around a year before came to, of what was usual then."""
@@ -302,21 +320,26 @@ class _Look:
         return factors
 
 
+def _recently(weeks: Floats) -> float:
+    """What the last two weeks came to, of the usual: a shop grows, and months differ."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a weekday without history
+        usual = np.nanmedian(weeks, axis=0)
+    ratios = weeks[-_RECENT_WEEKS:] / np.where(usual >= _LEAST_USUAL, usual, np.nan)
+    ratios = ratios[~np.isnan(ratios)]
+    return float(np.clip(np.median(ratios), 0.5, 2.0)) if ratios.size > _WEEK // 2 else 1.0
+
+
 def _known_from(values: Floats) -> int:
     """The place of the first day with a value."""
     return int(np.argmax(values > 0)) if (values > 0).any() else values.size
 
 
-def _medians(weeks: Floats) -> Floats:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a weekday without history
-        return np.asarray(np.nanmedian(weeks, axis=0))
-
-
-def _spread(deviations: Floats) -> float:
-    """Robust standard deviation, in units of the noise of counting, which is the least."""
-    known = deviations[~np.isnan(deviations)]
-    return max(1.0, _MAD_TO_SIGMA * float(np.median(np.abs(known))))
+def _spread(changes: Floats) -> float:
+    """Robust standard deviation of a day, in units of the noise of counting, which is the least."""
+    known = changes[~np.isnan(changes)]
+    swings = float(np.median(np.abs(known))) if known.size else 0.0
+    return max(1.0, _MAD_TO_SIGMA * swings / _SIGMA_OF_A_CHANGE)
 
 
 def _second(values: Floats, *, lowest: bool) -> float:

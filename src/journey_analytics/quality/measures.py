@@ -76,7 +76,11 @@ class Series:
         >>> Series("web", Measure.CHANNEL, "email", np.zeros(1), np.zeros(1)).name
         'channel email of web'
         """
-        return f"{self.measure} {self.part} of {self.source}" if self.part else f"{self.measure} of {self.source}"
+        return (
+            f"{self.measure} {self.part} of {self.source}"
+            if self.part
+            else f"{self.measure} of {self.source}"
+        )
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,9 @@ class Measures:
         return self.hours[source].sum(axis=1)
 
 
-def daily_measures(counts: pl.DataFrame, stages: pl.DataFrame, sources: Iterable[str], as_of: date) -> Measures:
+def daily_measures(
+    counts: pl.DataFrame, stages: pl.DataFrame, sources: Iterable[str], as_of: date
+) -> Measures:
     """The measures of all sources.
 
     Args:
@@ -160,7 +166,9 @@ def _parts(placed: pl.DataFrame, measure: Measure, column: str) -> Iterator[Seri
         source: _vectors(rows, "events")[0]
         for (source,), rows in _groups(placed.group_by("source", "place").agg(events), "source")
     }
-    for (source, part), rows in _groups(placed.group_by("source", column, "place").agg(events), "source", column):
+    for (source, part), rows in _groups(
+        placed.group_by("source", column, "place").agg(events), "source", column
+    ):
         yield Series(source, measure, part, _vectors(rows, "events")[0], totals[source])
 
 

@@ -35,36 +35,37 @@ def judge_hours(
         return []
     place, hours = measures.place(day), measures.hours[source]
     closed = {measures.place(other) for other in judged}
-    places = [p for p in range(place - _WEEKS * _WEEK, place) if p not in closed and hours[p].sum() >= _LEAST_EVENTS]
+    places = [
+        p for p in range(place - _WEEKS * _WEEK, place) if p not in closed and hours[p].sum() >= _LEAST_EVENTS
+    ]
     same = [p for p in places if (place - p) % _WEEK == 0]
     if hours[place].sum() < _LEAST_EVENTS or len(same) < LEAST_WEEKS:
         return []
-    usual = {weekday: _profile(hours, [p for p in places if (place - p) % _WEEK == weekday]) for weekday in range(_WEEK)}
-    past = [(hours[p], _without(hours, places, p)) for p in places]
-    return [
-        _hours(source, day, hours[place], usual[0], past),
-        _clock(source, day, hours[place], usual[0], past),
-    ]
+    by_weekday = _likelihood(hours, same, [[p for p in same if p != one] for one in same])
+    by_all = _likelihood(hours, same, [[p for p in places if p != one] for one in same])
+    alike = 1 if by_all > by_weekday else _WEEK
+    past = [(hours[p], _profile(hours, [q for q in places if q != p and (q - p) % alike == 0])) for p in places]
+    usual = _profile(hours, [p for p in places if (place - p) % alike == 0])
+    return [_hours(source, day, hours[place], usual, past), _clock(source, day, hours[place], usual, past)]
 
 
 def _profile(hours: Floats, places: list[int]) -> Floats:
-    """Shares of the hours, each day counted alike; no hour is impossible."""
+    """Shares of the hours, each day counted alike; one event in 20 may come at any hour."""
     days = hours[places]
-    shares = (days / days.sum(axis=1, keepdims=True)).mean(axis=0) if places else np.ones(HOURS)
-    return _sound(shares)
+    shares = (days / days.sum(axis=1, keepdims=True)).mean(axis=0) if places else np.ones(HOURS) / HOURS
+    return np.asarray(0.95 * shares + 0.05 / HOURS)
 
 
-def _without(hours: Floats, places: list[int], place: int) -> Floats:
-    """The profile of a past day's weekday, as the other days show it."""
-    return _profile(hours, [p for p in places if p != place and (place - p) % _WEEK == 0])
+def _likelihood(hours: Floats, places: list[int], likes: list[list[int]]) -> float:
+    """How well the profiles of other days foretell these days."""
+    return sum(
+        float(hours[place] @ np.log(_profile(hours, like))) for place, like in zip(places, likes, strict=True)
+    )
 
 
-def _sound(shares: Floats) -> Floats:
-    shares = shares + 1e-4
-    return np.asarray(shares / shares.sum())
-
-
-def _hours(source: str, day: date, today: Floats, usual: Floats, past: list[tuple[Floats, Floats]]) -> Verdict:
+def _hours(
+    source: str, day: date, today: Floats, usual: Floats, past: list[tuple[Floats, Floats]]
+) -> Verdict:
     value = _distance(today, usual)
     before = np.array([_distance(*one) * np.sqrt(one[0].sum() / today.sum()) for one in past])
     typical, highest = float(np.median(before)), float(np.sort(before)[-2])
@@ -77,7 +78,9 @@ def _distance(hours: Floats, profile: Floats) -> float:
     return float(np.abs(hours / hours.sum() - profile).sum() / 2)
 
 
-def _clock(source: str, day: date, today: Floats, usual: Floats, past: list[tuple[Floats, Floats]]) -> Verdict:
+def _clock(
+    source: str, day: date, today: Floats, usual: Floats, past: list[tuple[Floats, Floats]]
+) -> Verdict:
     shift, gain = _best_shift(today, usual)
     # events come in visits, so that they say less than as many that come alone
     dispersion = max(1.0, float(np.median([_chi_square(*one) for one in past])) / (HOURS - 1))
@@ -95,7 +98,9 @@ def _clock(source: str, day: date, today: Floats, usual: Floats, past: list[tupl
 def _best_shift(hours: Floats, profile: Floats) -> tuple[int, float]:
     """By how many hours the profile explains the day best, and how much better than as it is."""
     logs = np.log(profile)
-    likelihood = {shift: float(hours @ np.roll(logs, shift)) for shift in range(-HOURS // 2 + 1, HOURS // 2 + 1)}
+    likelihood = {
+        shift: float(hours @ np.roll(logs, shift)) for shift in range(-HOURS // 2 + 1, HOURS // 2 + 1)
+    }
     as_it_is = likelihood.pop(0)
     best = max(likelihood, key=lambda shift: likelihood[shift])
     return best, max(likelihood[best] - as_it_is, 0.0)

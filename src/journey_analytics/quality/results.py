@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from journey_analytics.errors import GateError, JourneyError, NotEvaluatedError, Problem
+from journey_analytics.local_days import to_moment
 
 Severity = Literal["fail", "warn"]
 Status = Literal["passed", "failed", "accepted", "error"]
@@ -54,6 +55,32 @@ def stop_if_failed(results: Sequence[CheckResult]) -> None:
     broken = any(result.status == "error" for result in stopping)
     kind: type[JourneyError] = NotEvaluatedError if broken else GateError
     raise kind([_problem(result) for result in stopping])
+
+
+def result_rows(
+    results: Sequence[CheckResult], *, run_id: str, begun_us: int, as_of: date | None
+) -> list[dict[str, Any]]:
+    """The results as rows of `mart_quality_results`."""
+    begun_at = to_moment(begun_us)
+    return [
+        {
+            "begun_at": begun_at,
+            "run_id": run_id,
+            "as_of": as_of,
+            "gate": result.gate,
+            "table_name": result.table,
+            "check_name": result.check,
+            "severity": result.severity,
+            "status": result.status,
+            "rows_failed": result.rows_failed,
+            "sample": result.sample or None,
+            "judged_date": result.day,
+            "measured": result.measured,
+            "limit_low": result.low,
+            "limit_high": result.high,
+        }
+        for result in results
+    ]
 
 
 def _problem(result: CheckResult) -> Problem:

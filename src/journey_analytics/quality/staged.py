@@ -10,11 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-import polars as pl
-
 from journey_analytics.engine.duckdb import DuckDBEngine
-from journey_analytics.errors import ConfigError, Problem, advise
-from journey_analytics.marts import current_run
+from journey_analytics.errors import ConfigError, MartError, Problem, advise
+from journey_analytics.marts import current
 from journey_analytics.project import PROJECT_FILE, Project
 from journey_analytics.quality.learned import Unit, Verdict, judge
 from journey_analytics.quality.measures import ALL_SOURCES, Measure, Measures, daily_measures
@@ -51,7 +49,7 @@ class Days:
 def measured(engine: DuckDBEngine, project: Project, as_of: date) -> Measures:
     """The measures of the project's sources, from the working tables."""
     sources = [source.name for source in project.sources]
-    return daily_measures(_rows(engine, COUNTS), _rows(engine, STAGES), sources, as_of)
+    return daily_measures(engine.frame(f"from {COUNTS}"), engine.frame(f"from {STAGES}"), sources, as_of)
 
 
 def days_of(
@@ -203,8 +201,9 @@ def _check_accepted(project: Project, verdicts: Sequence[Verdict]) -> None:
 
 def _judged_to(project: Project) -> dict[str, date]:
     """The last day of each source that the run behind the live snapshot had before it."""
-    run_id = current_run(project.marts_folder)
-    if run_id is None:
+    try:
+        run_id = current(project.marts_folder).run_id
+    except MartError:
         return {}
     prefix = f"{Measure.EVENTS} of "
     with DuckDBEngine() as engine:
@@ -216,11 +215,3 @@ def _judged_to(project: Project) -> dict[str, date]:
             {"run_id": run_id, "prefix": prefix},
         )
     return {row["check_name"].removeprefix(prefix): row["day"] for row in rows}
-
-
-def _rows(engine: DuckDBEngine, table: str) -> pl.DataFrame:
-    frame = pl.from_arrow(engine.connection.sql(f"from {table}").to_arrow_table())
-    if not isinstance(frame, pl.DataFrame):
-        message = f"{table} gave a {type(frame).__name__}"
-        raise TypeError(message)
-    return frame

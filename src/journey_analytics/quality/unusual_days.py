@@ -6,14 +6,16 @@ Belongs here: the days that any project shares. A project's own stand in its jou
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import cache
 
 _AROUND_NEW_YEAR = ((12, 22), (1, 2))
 _EASTER_DAYS = range(-3, 2)
-_BLACK_WEEK_DAYS = range(-4, 4)
+_BLACK_FRIDAY_DAYS = range(-1, 4)
 
 
+@cache
 def is_unusual(day: date) -> bool:
-    """Whether it lies between 22 December and 2 January, around Easter or in the week of Black Friday.
+    """Whether it lies between 22 December and 2 January, around Easter, or from the eve of Black Friday to Cyber Monday.
 
     >>> is_unusual(date(2026, 12, 24)), is_unusual(date(2026, 11, 27)), is_unusual(date(2026, 4, 5))
     (True, True, True)
@@ -25,7 +27,7 @@ def is_unusual(day: date) -> bool:
         return True
     return (day - easter(day.year)).days in _EASTER_DAYS or (
         day - black_friday(day.year)
-    ).days in _BLACK_WEEK_DAYS
+    ).days in _BLACK_FRIDAY_DAYS
 
 
 def black_friday(year: int) -> date:
