@@ -39,7 +39,8 @@ from journey_analytics.marts import (
 )
 from journey_analytics.nights import Night
 from journey_analytics.project import Project, Settings
-from journey_analytics.quality.results import CheckResult, stop_if_failed
+from journey_analytics.quality.measures import Measures
+from journey_analytics.quality.results import CheckResult, result_rows, stop_if_failed
 from journey_analytics.record import append
 from journey_analytics.restatements import TABLE as RESTATEMENTS
 from journey_analytics.restatements import find_restatements
@@ -80,6 +81,8 @@ class Run:
     parameters: Parameters = field(default_factory=dict)
     stage_maps: tuple[StageMap, ...] = ()
     """Those of the project, with what the data shows of them."""
+    measures: Measures | None = None
+    """What every day is compared by, from the staged gate on."""
     made: dict[str, int] = field(default_factory=dict)
     """The tables made so far, with the rows made."""
     night: Night | None = None
@@ -196,9 +199,7 @@ def _check_raw(run: Run) -> str:
 
     suites = {_load_table(total.source): load_suite() for total in run.totals if total.loads}
     suites[EVENTS] = contract_suite(contracts()[EVENTS])
-    told = _passed(run, run_gate(run.engine, "raw", suites))
-    run.store.commit(run.new_loads)
-    return told
+    return _passed(run, run_gate(run.engine, "raw", suites))
 
 
 def _identity(run: Run) -> str:
@@ -277,6 +278,39 @@ def _with_unseen(engine: DuckDBEngine, found: StageMap) -> StageMap:
     return replace(found, unseen=frozenset(starters) - seen)
 
 
+def _check_staged(run: Run) -> str:
+    from journey_analytics.quality.sql_checks import run_key_checks, run_sql_checks
+    from journey_analytics.quality.staged import days_of, learned_checks, measured
+
+    make_tables(run, "int_touchpoints", "int_daily_counts", "int_daily_stages")
+    run.measures = measured(run.engine, run.project, run.as_of_day)
+    today = local_day(run.received_us, run.project.zone)
+    days = days_of(run.project, run.measures, today=today, arrived=_arrived(run))
+    return _passed(
+        run,
+        [
+            *run_key_checks(run.engine, "staged", [contracts()["stg_touchpoints"]]),
+            *run_sql_checks(run.engine, "staged"),
+            *learned_checks(run.project, run.measures, days),
+        ],
+    )
+
+
+def _arrived(run: Run) -> dict[str, dict[date, int]]:
+    """Events of this run's loads by source and local day."""
+    found: dict[str, dict[date, int]] = {}
+    for source in run.project.sources:
+        loads = [load for load in run.new_loads if load.source == source.name]
+        if loads:
+            rows = run.engine.rows(
+                "select cast(timestamp_micros(occurred_us + offset_us) as date) as day, count(*) as events "
+                f"from ({run.store.events_sql([(source, loads)])}) "
+                "join seed_utc_offsets on occurred_us >= from_us and occurred_us < to_us group by day"
+            )
+            found[source.name] = {row["day"]: row["events"] for row in rows}
+    return found
+
+
 def _journeys(run: Run) -> str:
     make_tables(run, *(name for name, model in models().items() if model.layer == "intermediate"))
     return (
@@ -323,12 +357,21 @@ def _check_marts(run: Run) -> str:
 def _passed(run: Run, results: list[CheckResult]) -> str:
     gate = results[0].gate
     run.results = [result for result in run.results if result.gate != gate] + results
+    append(
+        run.project.marts_folder,
+        "mart_quality_results",
+        result_rows(run.results, run_id=run.run_id, begun_us=run.received_us, as_of=run.as_of),
+        run_id=run.run_id,
+        begun_us=run.received_us,
+    )
     stop_if_failed(results)
     warned = sum(result.status == "failed" for result in results)
     return f"{len(results) - warned} checks passed" + (f", {warned} warned" if warned else "")
 
 
 def _publish(run: Run) -> str:
+    # only now, so that the files a gate refused can be replaced by better ones
+    run.store.commit(run.new_loads)
     folder = run.project.marts_folder
     about = {
         "project": run.project.settings.project,
@@ -396,7 +439,7 @@ def _definitions(settings: Settings) -> dict[str, Any]:
     }
 
 
-_MAKING = (_identity, _stage, _journeys, _marts)
+_MAKING = (_identity, _stage, _check_staged, _journeys, _marts)
 
 
 def _or_anew(work: Callable[[Run], str]) -> Callable[[Run], str]:
@@ -437,6 +480,12 @@ STEPS: tuple[Step, ...] = (
         lambda run: run.made["stg_touchpoints"],
     ),
     Step("stage", "give each touchpoint its stage", _or_anew(_stage)),
+    Step(
+        "check_staged",
+        "gate: are the days that came in like those before",
+        _or_anew(_check_staged),
+        _checks("staged"),
+    ),
     Step(
         "journeys",
         "cut sessions and journeys, find the stages reached",

@@ -227,7 +227,9 @@ def test_a_merge_of_two_customers_is_told_as_such(shop: Path) -> None:
 def test_other_rules_are_told_as_such(shop: Path) -> None:
     """A stage that nothing reaches any more has no row, which is none of its journeys."""
     rules = (shop / "stages.yaml").read_text(encoding="utf-8")
-    (shop / "stages.yaml").write_text(rules.replace("event_name: view}", "event_name: never}"), encoding="utf-8")
+    (shop / "stages.yaml").write_text(
+        rules.replace("event_name: view}", "event_name: never}"), encoding="utf-8"
+    )
     run_night(shop, 1)
     restated = _restated(shop)
     assert restated

@@ -109,7 +109,11 @@ def must_be_unchanged(loaded: Iterable[Batch]) -> None:
 
 def mapping_sha256(source: Source) -> str:
     """One hash over everything in a mapping that decides the events, and over the code's own types."""
-    text = source.mapping.model_dump_json(exclude={"files"}) + repr(source.channels) + str(EVENT_TYPES)
+    text = (
+        source.mapping.model_dump_json(exclude={"files", "late_window"})
+        + repr(source.channels)
+        + str(EVENT_TYPES)
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from journey_analytics.durations import Duration
 from journey_analytics.errors import ConfigError, Problem, advise
 from journey_analytics.sources.channels.rules import ChannelRules
 from journey_analytics.touchpoints import ADDRESS_COLUMNS, MAPPED_COLUMNS, PROPERTY_PREFIX
@@ -62,6 +64,10 @@ class SourceMapping(BaseModel):
     mode: Literal["append", "replace_day", "snapshot"] = Field(
         "append",
         description="What a later file does: add events, replace the days it holds, or replace all.",
+    )
+    late_window: Duration = Field(
+        default=timedelta(),
+        description="How long after a day its events may still come: the gates judge no younger day.",
     )
     timezone: str = Field("UTC", description="Zone of times that carry none.")
     query: str | None = Field(
