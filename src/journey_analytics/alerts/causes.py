@@ -63,7 +63,10 @@ def find_causes(changes: pl.DataFrame, entries: pl.DataFrame, as_of: date) -> It
 
 def _cell_of(cause: dict[str, Any], alerts: list[dict[str, Any]]) -> dict[str, Any]:
     """The alerting cell that holds the cause most closely; the surest one where none does."""
-    wanted = ("stage_entry", cause["value"] if cause["dimension"] == slices.CHANNEL else cause["cause_channel"])
+    wanted = (
+        "stage_entry",
+        cause["value"] if cause["dimension"] == slices.CHANNEL else cause["cause_channel"],
+    )
     if cause["dimension"] == "first_touch_channel":
         wanted = ("first_touch", cause["value"])
     elif wanted[1] == slices.ALL:
@@ -99,7 +102,5 @@ def _is_left(alert: dict[str, Any], entries: pl.DataFrame, cells: int, as_of: da
 
 
 def _period(alert: dict[str, Any], as_of: date) -> slices.Period:
-    first, last = (
-        TREND_DAYS - 1 - (as_of - alert[name]).days for name in ("first_date", "last_date")
-    )
+    first, last = (TREND_DAYS - 1 - (as_of - alert[name]).days for name in ("first_date", "last_date"))
     return slices.Period(first, last, BASELINE_DAYS, alert["weekday_factor"], alert["dispersion"])

@@ -9,7 +9,7 @@ deviance from what the baseline lets expect; the best stretch is where the chang
 M. Kulldorff, A spatial scan statistic, 1997, in one dimension). Its p-value pays for all stretches looked at,
 by Bonferroni; the cells' q-values are those of Benjamini and Hochberg.
 
-Belongs here: formulas on arrays. Does not belong here: which cells there are (kernels.py), causes (slices.py).
+Belongs here: formulas on arrays. Does not belong here: which cells there are (cells.py), causes (slices.py).
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Stretches:
 
     @property
     def change(self) -> tuple[Floats, Floats, Floats]:
-        """rate - baseline_rate, with its 95 % interval."""
+        """Rate - baseline_rate, with its 95 % interval."""
         change = self.rate - self.baseline_rate
         before = self.baseline_rate * (1.0 - self.baseline_rate)
         now = self.rate * (1.0 - self.rate)
@@ -233,7 +233,7 @@ def limits(baseline: Baseline, reached: Floats, sigmas: float = 3.0) -> tuple[Fl
 
 
 def deviance(reached: Floats, continued: Floats, expected: Floats) -> Floats:
-    """Twice the log-likelihood lost by taking `expected` of `reached` for what went on, against `continued`."""
+    """Twice the log-likelihood that `expected` of `reached` lose against `continued` of them."""
     within = np.clip(expected, 1e-9, np.maximum(reached - 1e-9, 1e-9))
     gone, gone_expected = reached - continued, np.maximum(reached - within, 1e-9)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -119,11 +119,12 @@ def _scored(kinds: list[pl.DataFrame], total: dict[str, float], period: Period) 
         )
         .filter(pl.col("excess_drops") > 0)
         .sort(
-            ["gain", "excess_drops", "dimension", "value", "channel"], descending=[True, True, False, False, False]
+            ["gain", "excess_drops", "dimension", "value", "channel"],
+            descending=[True, True, False, False, False],
         )
         .select(
             "dimension", "value", pl.col("channel").alias("cause_channel"),
-            pl.col("reached").alias("journeys_reached"), "early_drop_off_rate", "baseline_rate", "excess_drops",
-            "excess_share", "volume_share", "gain",
+            pl.col("reached").alias("journeys_reached"), "early_drop_off_rate", "baseline_rate",
+            "excess_drops", "excess_share", "volume_share", "gain",
         )
     )  # fmt: skip

@@ -12,7 +12,17 @@ import sys
 from cyclopts import App, CycloptsError
 
 from journey_analytics import __version__
-from journey_analytics.cli import funnel, generate, journeys, marts, report, rules_on_data, runs, sources
+from journey_analytics.cli import (
+    alerts,
+    funnel,
+    generate,
+    journeys,
+    marts,
+    report,
+    rules_on_data,
+    runs,
+    sources,
+)
 from journey_analytics.cli.terminal import messages
 from journey_analytics.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_USAGE, JourneyError
 
@@ -28,7 +38,7 @@ app = App(
     version=f"journey {__version__}",
     version_flags=["--version"],
 )
-for group in (runs, report, sources, rules_on_data, marts, journeys, funnel, generate):
+for group in (runs, report, sources, rules_on_data, marts, alerts, journeys, funnel, generate):
     app.update(group.app)
 
 
