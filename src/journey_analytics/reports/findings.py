@@ -59,6 +59,11 @@ class Findings:
         return [cell.stage for cell in self.funnels[KIND]]
 
     @property
+    def states_in_order(self) -> list[tuple[str, int]]:
+        """Each state with its journeys, 0 too."""
+        return [(state, self.states.get(state, 0)) for state in ("converted", "lost", "open")]
+
+    @property
     def owners(self) -> dict[str, str]:
         """Stage to who answers for it."""
         return {stage["stage"]: stage["owner"] for stage in self.snapshot.manifest["stages"]}
