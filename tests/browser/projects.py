@@ -66,11 +66,11 @@ _DAYS = 80
 _A_DAY = 80
 _SILENT_DAY = 40
 _WORSE_FROM = 70
-"""Days counted from the first: no event happened on the one, journeys of SCRIPT stop at once from the other on."""
+"""Days counted from the first: no event happened on the one; from the other on SCRIPT does worse."""
 
 
 def write_odd(folder: Path) -> Path:
-    """Sixty channels with names of every kind; journeys end at each stage, and of late more of one channel."""
+    """Sixty channels with names of every kind; journeys end at each stage, of late more of one channel."""
     rows = []
     for number in range(_DAYS * _A_DAY):
         day, place = divmod(number, _A_DAY)

@@ -31,6 +31,16 @@ _EXITS = (
 )
 
 
+_CAUSE_VALUES = (
+    "dimension",
+    "value",
+    "cause_channel",
+    "journeys_reached",
+    "early_drop_off_rate",
+    "baseline_rate",
+    "excess_share",
+)
+_EXIT_VALUES = ("event_name", "journeys", "journeys_share", "baseline_share")
 _DOUBTS = "Checks of this run that did not hold: {:,}, see below. Ask first whether the data changed."
 
 
@@ -92,36 +102,6 @@ def _card(snapshot: Snapshot, alert: Alert) -> AlertCard:
         ),
         alert_sample(snapshot, row),
     )
-
-
-_CAUSE_VALUES = (
-    "dimension",
-    "value",
-    "cause_channel",
-    "journeys_reached",
-    "early_drop_off_rate",
-    "baseline_rate",
-    "excess_share",
-)
-_EXIT_VALUES) for way in alert.exits]
-    return AlertCard(
-        title(alert),
-        sentences(alert),
-        bool(row["is_data_suspect"]),
-        numbers,
-        (
-            trend(snapshot, row["stage"], row["channel_role"], row["channel"]),
-            Figure(Table("What carries it, the likeliest first", _CAUSES, causes)),
-            Figure(Table("What those who did not go on did next", _EXITS, exits)),
-        ),
-        alert_sample(snapshot, row),
-    )
-
-
-_CAUSE_VALUES = (
-    "dimension", "value", "cause_channel", "journeys_reached", "early_drop_off_rate", "baseline_rate", "excess_share",
-)  # fmt: skip
-_EXIT_VALUES = ("event_name", "journeys", "journeys_share", "baseline_share")
 
 
 def _values(row: dict[str, Any], names: tuple[str, ...]) -> tuple[Any, ...]:
