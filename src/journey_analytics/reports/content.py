@@ -53,7 +53,9 @@ class Content:
         if not self.cards:
             return changes(self.found)
         still = sum(not alert.figures["is_over"] for alert in self.found.alerts)
-        state = f"{count(still)} still going on" if still else "over by now"
+        state = "over by now"
+        if still:
+            state = "still going on" if still == len(self.cards) else f"{count(still)} of them still going on"
         cost = f"{count(self.journeys_lost)} journeys lost beyond expectation"
         if self.value_at_risk is not None:
             cost += f", {self.priced(self.value_at_risk)} at risk"

@@ -49,7 +49,7 @@
   });
   const names = (colours, texts, extra) => axis(colours, {
     tickmode: "array", tickvals: places(texts.length), ticktext: texts.map((text) => label(text)), range: [texts.length - 0.5, -0.5],
-    showgrid: false, tickfont: { color: colours.ink, size: 13 }, ticklabelstandoff: 8, ...extra,
+    showgrid: false, ticks: "", tickfont: { color: colours.ink, size: 13 }, ticklabelstandoff: 8, ...extra,
   });
 
   // ---- lengths of time: an axis on which 0 and a year both have a place ----
@@ -74,7 +74,7 @@
       barmode: "stack", height: 44 * rows.length + 76, annotations: notes, showlegend: true,
       legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", traceorder: "normal", itemclick: false, itemdoubleclick: false },
       margin: { l: 8, r: 16, t: 40, b: 28 },
-      yaxis: names(colours, stages), xaxis: axis(colours, { range: [0, most * 1.22], tickformat: ",d", nticks: 6 }),
+      yaxis: names(colours, stages), xaxis: axis(colours, { range: [0, most * 1.22], tickformat: ",d", nticks: 6, ...(most < 6 ? { dtick: 1 } : {}) }),
     })];
   };
 
@@ -148,7 +148,7 @@
         hovertemplate: "%{customdata}<extra></extra>",
       },
       textfont: { size: 13, color: colours.ink, shadow: "none" },
-    }], layout(colours, { height: Math.max(380, 48 * nodes.length), margin: { l: 8, r: 8, t: 16, b: 16 } })];
+    }], layout(colours, { height: Math.max(180, 52 * nodes.length), margin: { l: 8, r: 8, t: 16, b: 16 } })];
   };
 
   const trend = ({ rows }, colours, width, isPart) => {
