@@ -29,7 +29,8 @@ def report(
     as_json: AsJson = False,
 ) -> int:
     """Write a report again from marts that are kept, and nothing else; the same marts give the same bytes."""
-    from journey_analytics.marts import current, snapshot_as_of
+    from journey_analytics.history import snapshot_as_of
+    from journey_analytics.marts import current
     from journey_analytics.project import read_project
     from journey_analytics.reports.dropoff import write_report
 
