@@ -17,6 +17,7 @@ from journey_analytics.reports.sections.channels import channels
 from journey_analytics.reports.sections.checks import checks
 from journey_analytics.reports.sections.exits import exits
 from journey_analytics.reports.sections.funnel import funnel
+from journey_analytics.reports.sections.restated import restated
 from journey_analytics.reports.sections.times import times
 from journey_analytics.reports.sections.transitions import transitions
 from journey_analytics.reports.sections.trends import trends
@@ -114,6 +115,7 @@ def read_content(snapshot: Snapshot) -> Content:
             times(snapshot, model),
             transitions(snapshot, model, [stage["stage"] for stage in snapshot.manifest["stages"]]),
             exits(snapshot, model),
+            restated(snapshot, model),
             checks(snapshot),
         ),
         samples(snapshot, model, [*findings.cells, *findings.funnels[KIND]]),
