@@ -243,6 +243,7 @@ def make_tables(run: Run, *tables: str) -> dict[str, int]:
 
 def _check_marts(run: Run) -> str:
     from journey_analytics.quality.gates import contract_suite, run_gate
+    from journey_analytics.quality.row_rules import run_row_rules
     from journey_analytics.quality.sql_checks import run_key_checks, run_sql_checks
 
     published = [contracts()[name] for name in marts()]
@@ -252,6 +253,7 @@ def _check_marts(run: Run) -> str:
         [
             *run_gate(run.engine, "marts", suites),
             *run_key_checks(run.engine, "marts", published),
+            *run_row_rules(run.engine, "marts", published),
             *run_sql_checks(run.engine, "marts"),
         ],
     )

@@ -15,12 +15,13 @@ import duckdb
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import ConfigError, advise
+from journey_analytics.row_sql import expression_fault
 from journey_analytics.sources.formats import (
     ADDED_COLUMNS,
     FAULT_COLUMN,
     TEXT_COLUMN,
 )
-from journey_analytics.sources.mapping import Source, SourceMapping, expression_fault
+from journey_analytics.sources.mapping import Source, SourceMapping
 from journey_analytics.sources.traffic import Traffic, text_sql, traffic_of
 from journey_analytics.touchpoints import (
     MAPPED_COLUMNS,
