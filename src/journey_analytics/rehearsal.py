@@ -23,7 +23,8 @@ from journey_analytics.journeys import model_parameters
 from journey_analytics.marts import current
 from journey_analytics.project import Project
 from journey_analytics.run import STEPS, Run
-from journey_analytics.sources.load import mapping_sha256, show_events
+from journey_analytics.sources.batches import mapping_sha256
+from journey_analytics.sources.load import show_events
 from journey_analytics.sources.store import Store
 
 _WORK = {step.name: step.work for step in STEPS}

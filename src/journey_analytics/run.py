@@ -35,13 +35,12 @@ from journey_analytics.marts import (
 )
 from journey_analytics.project import Project
 from journey_analytics.quality.results import CheckResult, stop_if_failed
+from journey_analytics.sources.batches import Batch, batches
 from journey_analytics.sources.files import find_files
 from journey_analytics.sources.load import (
     EVENTS,
     QUARANTINE,
-    Batch,
     SourceTotals,
-    batches,
     load_new,
     show_events,
 )
@@ -126,11 +125,9 @@ def start(project: Project, *, now: datetime, as_of: date | None = None) -> Iter
 
 def _load(run: Run) -> str:
     # loads of an earlier try of this run stay in the store's memory; only their commit is still to come
-    for batch in run.batches:
-        scratch = run.project.spill_folder / batch.batch_id
-        load = load_new(run.engine, run.store, batch, run.received_us, scratch)
-        if load is not None:
-            run.new_loads.append(load)
+    run.new_loads += load_new(
+        run.engine, run.store, run.batches, run.received_us, run.project.spill_folder / "unpacked"
+    )
     run.totals = show_events(run.engine, run.store, list(run.project.sources), run.new_loads)
     for total in run.totals:
         # a source that brought nothing new has nothing new to be judged by

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.local_days import to_us
+from journey_analytics.sources.batches import batches
 from journey_analytics.sources.channels.rules import read_channels
 from journey_analytics.sources.files import find_files
-from journey_analytics.sources.load import batches, load_new, show_events
+from journey_analytics.sources.load import load_new, show_events
 from journey_analytics.sources.mapping import read_mapping
 from journey_analytics.sources.store import Store
 from tests.planted_faults import KINDS, MAPPING, NOW, write_with_faults
@@ -22,10 +23,9 @@ def test_every_planted_fault_is_named_and_no_row_is_lost(tmp_path: Path) -> None
     source = read_mapping(tmp_path / "web.yaml", read_channels(None))
     store = Store(tmp_path / "store")
     with DuckDBEngine() as engine:
-        (batch,) = batches(source, find_files(tmp_path, source))
-        load = load_new(engine, store, batch, to_us(NOW), tmp_path / "scratch")
-        assert load is not None
-        (totals,) = show_events(engine, store, [source], [load])
+        found = batches(source, find_files(tmp_path, source))
+        new = load_new(engine, store, found, to_us(NOW), tmp_path / "scratch")
+        (totals,) = show_events(engine, store, [source], new)
         found = engine.rows("select row_number, reason from quarantine_touchpoints order by row_number")
         kept = engine.rows("select count(distinct event_id) as n from events")[0]["n"]
     assert [(row["row_number"], row["reason"]) for row in found] == planted.bad

@@ -59,7 +59,7 @@ def traffic_of_event(snapshot: Snapshot, event_id: str) -> Evidence:
 
 def event_names(store: Store) -> set[str]:
     """The name of every event that has come in, ignored ones too; empty when none has."""
-    paths = [quoted(str(store.events_path(load))) for load in store.loads if load.events]
+    paths = sorted({quoted(str(store.events_path(load))) for load in store.loads if load.events})
     if not paths:
         return set()
     with DuckDBEngine() as engine:

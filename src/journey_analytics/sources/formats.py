@@ -97,13 +97,13 @@ def create_rows(
             _read_file(engine, mapping, left, into)
         if mapping.format in ("csv", "jsonl", "access_log"):
             rejects.append(left)
-    for left in rejects:
-        blank = blank_records(left.path, mapping) if engine.count(left.table) else []
+    left_over = [left for left in rejects if engine.count(left.table)]
+    for left in left_over:
         engine.execute(
             f'create or replace temp table "{left.blank_table}" as select unnest($1::bigint[]) as line',
-            [blank],
+            [blank_records(left.path, mapping)],
         )
-    return rejects
+    return left_over
 
 
 def _read_file(engine: DuckDBEngine, mapping: SourceMapping, left: Rejects, into: str) -> None:
@@ -119,20 +119,23 @@ def _read_file(engine: DuckDBEngine, mapping: SourceMapping, left: Rejects, into
 def rows_in_place(
     engine: DuckDBEngine, mapping: SourceMapping, files: list[InputFile], scratch: Path
 ) -> str | None:
-    """SQL of the rows of one file that can be read again and again where it lies; None where it cannot.
+    """SQL of the rows of files that can be read again and again where they lie; None where they cannot.
 
-    They are the rows `create_rows` makes a table of, without the copy.
+    They are the rows `create_rows` makes a table of, without the copy. Several files have the columns of the
+    first, and names that differ.
     """
-    if mapping.format not in ("parquet", "xes") or len(files) != 1:
+    if mapping.format not in ("parquet", "xes"):
         return None
-    ((path, name),) = _unpacked(files, mapping, scratch)
-    there = _parquet_columns(engine, path)
-    if "file_row_number" in there:
+    unpacked = _unpacked(files, mapping, scratch)
+    there = _parquet_columns(engine, unpacked[0][0])
+    if there & {"file_row_number", "filename"}:
         return None
     columns = ", ".join(["*", *_empty_columns(mapping, there)])
+    name = quoted(unpacked[0][1]) if len(files) == 1 else "parse_filename(filename)"
+    paths = ", ".join(quoted_path(path) for path, _ in unpacked)
     return (
-        f"(select {columns}, {_NO_FAULT}, {quoted(name)} as {FILE_COLUMN}, "
-        f"file_row_number + 1 as {ROW_COLUMN} from read_parquet({quoted_path(path)}))"
+        f"(select {columns}, {_NO_FAULT}, {name} as {FILE_COLUMN}, "
+        f"file_row_number + 1 as {ROW_COLUMN} from read_parquet([{paths}]))"
     )
 
 

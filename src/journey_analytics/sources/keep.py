@@ -6,8 +6,10 @@ own words when the rows cannot be read to their end. Does not belong here: typin
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,7 +17,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from journey_analytics.engine.duckdb import DuckDBEngine
-from journey_analytics.engine.sql_text import quoted
+from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import ConfigError, Problem, SourceError
 from journey_analytics.local_days import utc_offsets
 from journey_analytics.sources.formats import FILE_COLUMN, ROW_COLUMN, Rejects, rejects_sql
@@ -25,6 +27,7 @@ from journey_analytics.sources.values import EVENT_TYPES, QUARANTINE_TYPES, firs
 
 TYPED = "typed_rows"
 """The view of a load's rows as `typed_sql` makes them."""
+_BATCHES = "batches_of_files"
 
 
 @dataclass(frozen=True)
@@ -35,89 +38,126 @@ class RawRows:
     rejects: tuple[Rejects, ...] = ()
 
 
-def keep(engine: DuckDBEngine, store: Store, source: Source, load: Load, raw: RawRows) -> Load:
+def keep(
+    engine: DuckDBEngine, store: Store, source: Source, loads: Sequence[Load], raw: RawRows
+) -> list[Load]:
     """Write the typed rows to the store, the good ones as events and the others as quarantine.
 
     Args:
         engine: holds the view TYPED of the rows.
         store: says where the files go.
         source: whose rows they are.
-        load: all that is known of the load before its rows are counted.
+        loads: those of one segment, each with all that is known before its rows are counted; of several each
+            has one file, and no two files have one name.
         raw: the rows as delivered.
 
     Returns:
-        The load with its counts and days.
+        The loads with their counts and days.
 
     Raises:
         SourceError: a file breaks off while it is read.
     """
-    mapping = source.mapping
-    columns = [f"cast({name} as {EVENT_TYPES[name]}) as {name}" for name in load.columns]
+    mapping, first = source.mapping, loads[0]
+    columns = [f"cast({name} as {EVENT_TYPES[name]}) as {name}" for name in first.columns]
     # only a source whose days are replaced needs to know them, only one whose clocks change its offsets
     if mapping.mode == "replace_day":
         day = f"timezone('{mapping.timezone}', make_timestamptz(occurred_us))"
         columns.append(f"cast({day} as date) as local_day")
     if mapping.timezone != "UTC":
         columns.append("local_us - occurred_us as utc_offset_us")
-    good = f"select {', '.join(columns)} from {TYPED} where fault is null"
+    rows_of_files = ""
+    batch_id = quoted(first.batch_id)
+    if len(loads) > 1:
+        _name_batches(engine, loads)
+        rows_of_files = f" inner join {_BATCHES} on {TYPED}.{FILE_COLUMN} = {_BATCHES}.file"
+        batch_id = f"{_BATCHES}.batch_id"
+        columns.append(batch_id)
+    good = f"select {', '.join(columns)} from {TYPED}{rows_of_files} where fault is null"
     rows = int(engine.rows(f"select count(*) as n from {raw.rows}")[0]["n"])
-    events = _copy(engine, source, good, store.events_path(load))
+    events = _copy(engine, source, good, store.events_path(first))
     # rows that are all events need no second look for what is wrong with them
-    faulty = "fault is not null" if events < rows else "false"
-    quarantine = _quarantine_sql(load, raw.rejects, faulty)
-    quarantined = _copy(engine, source, quarantine, store.quarantine_path(load))
-    stored = store.stored_events(load)
-    days = (
-        engine.rows(f"select distinct local_day as day from {stored} order by day")
-        if mapping.mode == "replace_day"
-        else []
-    )
-    ambiguous, shifted = _clock_changes(engine, ZoneInfo(mapping.timezone), stored)
-    return replace(
-        load,
-        rows=events + quarantined,
-        events=events,
-        quarantined=quarantined,
-        times_ambiguous=ambiguous,
-        times_shifted=shifted,
-        days=tuple(row["day"] for row in days),
-    )
+    faulty = f"{TYPED}{rows_of_files} where {'fault is not null' if events < rows else 'false'}"
+    quarantine = _quarantine_sql(first, raw.rejects, faulty, batch_id, rows_of_files)
+    _copy(engine, source, quarantine, store.quarantine_path(first))
+    return _counted(engine, store, source, loads)
 
 
-def _clock_changes(engine: DuckDBEngine, zone: ZoneInfo, stored: str) -> tuple[int, int]:
-    """How many local times stand twice on the source's clocks (taken as the later), and how many never."""
+def _name_batches(engine: DuckDBEngine, loads: Sequence[Load]) -> None:
+    """Make the table that tells a row's batch by its file."""
+    engine.execute(f"create or replace temp table {_BATCHES} (file varchar, batch_id varchar)")
+    named = ", ".join(f"({quoted(load.files[0].name)}, {quoted(load.batch_id)})" for load in loads)
+    engine.execute(f"insert into {_BATCHES} values {named}")
+
+
+def _counted(engine: DuckDBEngine, store: Store, source: Source, loads: Sequence[Load]) -> list[Load]:
+    """The loads of one segment with what the store now holds of them."""
+    first = loads[0]
+    stored = store.stored_events(first)
+    if len(loads) == 1:
+        stored = f"(select *, {quoted(first.batch_id)} as batch_id from {stored})"
+    quarantined = f"read_parquet({quoted_path(store.quarantine_path(first))})"
+    events = _counts(engine, stored)
+    bad = _counts(engine, quarantined)
+    days: dict[str, list[date]] = {}
+    if source.mapping.mode == "replace_day":
+        for row in engine.rows(f"select distinct batch_id, local_day from {stored} order by local_day"):
+            days.setdefault(row["batch_id"], []).append(row["local_day"])
+    ambiguous, shifted = _clock_changes(engine, ZoneInfo(source.mapping.timezone), stored)
+    return [
+        replace(
+            load,
+            rows=events.get(load.batch_id, 0) + bad.get(load.batch_id, 0),
+            events=events.get(load.batch_id, 0),
+            quarantined=bad.get(load.batch_id, 0),
+            times_ambiguous=ambiguous.get(load.batch_id, 0),
+            times_shifted=shifted.get(load.batch_id, 0),
+            days=tuple(days.get(load.batch_id, ())),
+        )
+        for load in loads
+    ]
+
+
+def _counts(engine: DuckDBEngine, rows: str, condition: str = "true") -> dict[str, int]:
+    """How many rows each batch has."""
+    counted = engine.rows(f"select batch_id, count(*) as n from {rows} where {condition} group by batch_id")
+    return {row["batch_id"]: int(row["n"]) for row in counted}
+
+
+def _clock_changes(engine: DuckDBEngine, zone: ZoneInfo, stored: str) -> tuple[Counter[str], Counter[str]]:
+    """How many local times of each batch stand twice on the source's clocks, the later is taken, or never."""
+    counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     if zone.key == "UTC":
-        return 0, 0
-    local = f"(select occurred_us + utc_offset_us as local_us from {stored} where utc_offset_us is not null)"
+        return counts[True], counts[False]
+    local = (
+        f"(select batch_id, occurred_us + utc_offset_us as local_us from {stored} "
+        "where utc_offset_us is not null)"
+    )
     span = engine.rows(f"select min(local_us) as first, max(local_us) as last from {local}")[0]
     if span["first"] is None:
-        return 0, 0
+        return counts[True], counts[False]
     offsets = utc_offsets(zone, span["first"], span["last"]).rows()
-    counts = {True: 0, False: 0}
     for (_, change_us, before), (_, _, after) in pairwise(offsets):
         low, high = sorted((change_us + before, change_us + after))
-        found = engine.rows(
-            f"select count(*) as n from {local} where local_us >= {low} and local_us < {high}"
-        )
-        counts[after < before] += int(found[0]["n"])
+        counts[after < before].update(_counts(engine, local, f"local_us >= {low} and local_us < {high}"))
     return counts[True], counts[False]
 
 
-def _quarantine_sql(load: Load, rejects: Sequence[Rejects], faulty: str) -> str:
-    """Every bad row of the load: those no row could be made of, and those that could not be typed."""
+def _quarantine_sql(
+    load: Load, rejects: Sequence[Rejects], faulty: str, batch_id: str, rows_of_files: str
+) -> str:
+    """Every bad row of the segment: those no row could be made of, and those that could not be typed."""
+    item = f"{FILE_COLUMN}, {ROW_COLUMN}, column_name, {{}} as value, reason, {batch_id} as batch_id"
     parts = [
-        f"select * from ({rejects_sql(reject)}) where {ROW_COLUMN} > {load.rows_before}" for reject in rejects
+        f"select {item.format('value')} from ({rejects_sql(reject)}) as {TYPED}{rows_of_files} "
+        f"where {ROW_COLUMN} > {load.rows_before}"
+        for reject in rejects
     ]
-    parts.append(
-        f"select {FILE_COLUMN}, {ROW_COLUMN}, column_name, left(value, 1000) as value, reason "
-        f"from {TYPED} where {faulty}"
-    )
+    parts.append(f"select {item.format('left(value, 1000)')} from {faulty}")
     known = {
         "source": quoted(load.source),
         "file": FILE_COLUMN,
         "row_number": ROW_COLUMN,
         "received_us": str(load.received_us),
-        "batch_id": quoted(load.batch_id),
     }
     columns = ", ".join(f"cast({known.get(c, c)} as {kind}) as {c}" for c, kind in QUARANTINE_TYPES.items())
     united = "\nunion all\n".join(parts)

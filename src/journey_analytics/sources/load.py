@@ -1,8 +1,8 @@
 """Loads what came in: new files become typed events in the store, once; then `events` shows all in force.
 
-Belongs here: what is new, one load after the other, and the counts that must add up.
-Does not belong here: rows (formats.py), values (values.py), what is kept of them (keep.py), the store's
-layout (store.py).
+Belongs here: how a group of new files becomes loads, and the counts that must add up.
+Does not belong here: which files are new (batches.py), rows (formats.py), values (values.py), what is kept of
+them (keep.py), the store's layout (store.py).
 
 Tables made in the working database:
 
@@ -12,8 +12,8 @@ Tables made in the working database:
 
 from __future__ import annotations
 
-import hashlib
 import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from sqlglot import exp
 from journey_analytics.disk import sha256_of
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.local_days import DAY_US, to_moment
+from journey_analytics.sources.batches import GROWING, Batch, groups_to_load, mapping_sha256
 from journey_analytics.sources.files import InputFile
 from journey_analytics.sources.formats import (
     ADDED_COLUMNS,
@@ -36,10 +37,9 @@ from journey_analytics.sources.formats import (
 )
 from journey_analytics.sources.keep import TYPED, RawRows, broken, keep, make_temp
 from journey_analytics.sources.mapping import Source
-from journey_analytics.sources.store import Load, LoadedFile, Store
+from journey_analytics.sources.store import Load, LoadedFile, Store, segment_of
 from journey_analytics.sources.traffic import traffic_of
 from journey_analytics.sources.values import (
-    EVENT_TYPES,
     column_names,
     expression_types,
     mapped_columns,
@@ -49,9 +49,7 @@ from journey_analytics.sources.values import (
 EVENTS = "events"
 QUARANTINE = "quarantine_touchpoints"
 
-_GROWING = ("csv", "jsonl", "access_log")
 _RAW, _TRAFFIC = "raw_rows", "traffic_rows"
-Inputs = dict[str, list[InputFile]]
 
 
 @dataclass(frozen=True)
@@ -70,56 +68,15 @@ class SourceTotals:
     times_shifted: int
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Files of a source that are loaded together, and the id of that load."""
-
-    source: Source
-    inputs: Inputs
-    mapping_sha256: str
-
-    @property
-    def batch_id(self) -> str:
-        """Made from the content of the files and the mapping, and from nothing else."""
-        digest = hashlib.sha256(f"{self.source.name}\n{self.mapping_sha256}\n".encode())
-        for name in sorted(self.inputs):
-            for item in sorted(self.inputs[name], key=lambda item: item.sha256):
-                digest.update(f"{name}:{item.sha256}\n".encode())
-        return digest.hexdigest()[:32]
-
-    @property
-    def files(self) -> tuple[LoadedFile, ...]:
-        """The files as the ledger names them."""
-        return tuple(
-            LoadedFile(name, item.name, item.bytes, item.sha256)
-            for name, items in self.inputs.items()
-            for item in items
-        )
-
-
-def batches(source: Source, inputs: Inputs) -> list[Batch]:
-    """A source's files as loads: one for each, or one for all when a query reads them together."""
-    digest = mapping_sha256(source)
-    if source.mapping.is_loaded_whole:
-        return [Batch(source, inputs, digest)]
-    return [Batch(source, {name: [item]}, digest) for name, items in inputs.items() for item in items]
-
-
-def mapping_sha256(source: Source) -> str:
-    """One hash over everything in a mapping that decides the events, and over the code's own types."""
-    text = source.mapping.model_dump_json(exclude={"files"}) + repr(source.channels) + str(EVENT_TYPES)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def load_new(
-    engine: DuckDBEngine, store: Store, batch: Batch, received_us: int, scratch: Path
-) -> Load | None:
-    """Load a batch into the store, or nothing when its content is there already.
+    engine: DuckDBEngine, store: Store, found: Iterable[Batch], received_us: int, scratch: Path
+) -> list[Load]:
+    """Load the batches whose content the store does not hold yet.
 
     Args:
         engine: the working database.
-        store: gets the events and the bad rows; its ledger entry is for the caller to commit.
-        batch: the files.
+        store: gets the events and the bad rows; the ledger entries are for the caller to commit.
+        found: the batches of any sources.
         received_us: when the load began, microseconds of UTC.
         scratch: a folder for what must be unpacked.
 
@@ -127,12 +84,22 @@ def load_new(
         ConfigError: an expression names a column that is not there, or gives no usable type.
         SourceError: a file breaks off while it is read.
     """
-    if store.find(batch.batch_id) is not None:
-        return None
-    source = batch.source
-    raw = _read_raw(engine, batch, scratch)
+    new = []
+    for group in groups_to_load(store, found):
+        for load in _load_together(engine, store, group, received_us, scratch / group[0].batch_id):
+            store.add(load)
+            new.append(load)
+    return new
+
+
+def _load_together(
+    engine: DuckDBEngine, store: Store, group: Sequence[Batch], received_us: int, scratch: Path
+) -> list[Load]:
+    """Load batches of one source whose rows have one layout."""
+    source = group[0].source
+    raw = _read_raw(engine, group, scratch)
     _number_rows(engine, raw)
-    rows_before = _rows_already_loaded(store, batch)
+    rows_before = _rows_already_loaded(store, group[0]) if len(group) == 1 else 0
     if rows_before:
         engine.execute(f"delete from {raw.rows} where {ROW_COLUMN} <= {rows_before}")
     types = expression_types(engine, source, raw.rows)
@@ -142,25 +109,31 @@ def load_new(
         make_temp(engine, source, f"table {_TRAFFIC}", traffic.table_sql(raw.rows), key="columns")
     typed = typed_sql(source, raw.rows, names, types, traffic_table=_TRAFFIC, latest_us=received_us + DAY_US)
     make_temp(engine, source, f"view {TYPED}", typed, key="columns")
-    load = Load(
-        batch_id=batch.batch_id,
-        source=source.name,
-        sequence=max((load.sequence for load in store.of(source.name)), default=0) + 1,
-        mapping_sha256=batch.mapping_sha256,
-        received_us=received_us,
-        received_date=to_moment(received_us).date(),
-        files=batch.files,
-        columns=mapped_columns(source),
-        rows_before=rows_before,
-    )
-    load = keep(engine, store, source, load, raw)
+    before = max((load.sequence for load in store.of(source.name)), default=0)
+    segment = segment_of([batch.batch_id for batch in group])
+    columns = mapped_columns(source)
+    loads = [
+        Load(
+            batch_id=batch.batch_id,
+            segment=segment,
+            source=source.name,
+            sequence=before + number,
+            mapping_sha256=batch.mapping_sha256,
+            received_us=received_us,
+            received_date=to_moment(received_us).date(),
+            files=batch.files,
+            columns=columns,
+            rows_before=rows_before,
+        )
+        for number, batch in enumerate(group, start=1)
+    ]
+    loads = keep(engine, store, source, loads, raw)
     engine.execute(f"drop view {TYPED}")
     engine.execute(f"drop table if exists {_TRAFFIC}")
     if raw.rows == _RAW:
         engine.execute(f"drop table {_RAW}")
     shutil.rmtree(scratch, ignore_errors=True)
-    store.add(load)
-    return load
+    return loads
 
 
 def show_events(
@@ -188,12 +161,17 @@ def show_events(
     ]
 
 
-def _read_raw(engine: DuckDBEngine, batch: Batch, scratch: Path) -> RawRows:
+def _read_raw(engine: DuckDBEngine, group: Sequence[Batch], scratch: Path) -> RawRows:
     """The rows as delivered: where they lie already, or in a table of their own."""
-    source, mapping = batch.source, batch.source.mapping
+    source, mapping = group[0].source, group[0].source.mapping
     rejects: list[Rejects] = []
     tables: dict[str, str] = {}
-    for name, files in batch.inputs.items():
+    inputs = dict(group[0].inputs)
+    for batch in group[1:]:
+        # those of a query have several inputs, and are never read with others
+        (name,) = inputs
+        inputs[name] = inputs[name] + batch.items
+    for name, files in inputs.items():
         tables[name] = _RAW if mapping.query is None else f"input_{name}"
         try:
             in_place = None if mapping.query else rows_in_place(engine, mapping, files, scratch)
@@ -222,11 +200,11 @@ def _read_raw(engine: DuckDBEngine, batch: Batch, scratch: Path) -> RawRows:
 
 def _rows_already_loaded(store: Store, batch: Batch) -> int:
     """How many rows of a file that only grew are in the store, by the load of its shorter self."""
-    items = [item for items in batch.inputs.values() for item in items]
+    items = batch.items
     mapping = batch.source.mapping
     if (
         len(items) != 1
-        or mapping.format not in _GROWING
+        or mapping.format not in GROWING
         or mapping.mode != "append"
         or mapping.is_loaded_whole
     ):

@@ -9,8 +9,9 @@ from typing import Any
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.project import Project
+from journey_analytics.sources.batches import batches
 from journey_analytics.sources.files import find_files
-from journey_analytics.sources.load import EVENTS, QUARANTINE, SourceTotals, batches, load_new, show_events
+from journey_analytics.sources.load import EVENTS, QUARANTINE, SourceTotals, load_new, show_events
 from journey_analytics.sources.mapping import Source
 from journey_analytics.sources.store import Store
 from journey_analytics.sources.values import EVENT_TYPES
@@ -58,11 +59,8 @@ def _preview(
     engine: DuckDBEngine, scratch: Path, project: Project, source: Source, received_us: int
 ) -> Preview:
     store = Store(scratch / "store")
-    new = [
-        load
-        for batch in batches(source, find_files(project.folder, source))
-        if (load := load_new(engine, store, batch, received_us, scratch / "unpacked")) is not None
-    ]
+    found = batches(source, find_files(project.folder, source))
+    new = load_new(engine, store, found, received_us, scratch / "unpacked")
     totals = show_events(engine, store, [source], new)[0]
     columns = [name for name in EVENT_TYPES if name not in _LOAD_COLUMNS]
     shares = ", ".join(f'count(*) filter ("{name}" is null) as "{name}"' for name in columns)

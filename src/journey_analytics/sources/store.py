@@ -1,23 +1,25 @@
 """The event store: typed events of every load as immutable Parquet, and a ledger of what was loaded.
 
-    store/events/received_date=2026-11-21/<batch_id>.parquet    the events of one load
-    store/quarantine/<batch_id>.parquet                         its rows that could not be events
-    store/ledger/<batch_id>.json                                its files, counts and state; written last
+    store/events/received_date=2026-11-21/<segment>.parquet    the events of loads that were read together
+    store/quarantine/<segment>.parquet                         their rows that could not be events
+    store/ledger/<segment>.json                                their files and counts; written last
 
 A load is known by the content of its files and of its mapping, so the same file is loaded once, whatever
-its name. A load counts from the moment its ledger entry is there; what a run that was cut short left is
-ignored and written over.
+its name. It counts from the moment its ledger entry is there; what a run that was cut short left is ignored
+and written over. Where several loads share a segment, its rows carry their batch_id.
 
 Belongs here: what is in the store and which loads are in force. Does not belong here: reading input files.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from journey_analytics.disk import sync
 from journey_analytics.engine.sql_text import quoted, quoted_path
@@ -42,6 +44,7 @@ class Load:
 
     Attributes:
         batch_id: made from the content of the files and of the mapping.
+        segment: names the files of the store that hold it.
         sequence: place among the source's loads, from 1.
         rows_before: rows of the file that earlier loads of the growing file hold already.
         columns: the event columns its file of events holds; the others are empty, or the same in every row.
@@ -49,6 +52,7 @@ class Load:
     """
 
     batch_id: str
+    segment: str
     source: str
     sequence: int
     mapping_sha256: str
@@ -75,43 +79,40 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.loads: list[Load] = sorted(
-            (_read_entry(path) for path in (folder / "ledger").glob("*.json")),
+            (load for path in (folder / "ledger").glob("*.json") for load in _read_entry(path)),
             key=lambda load: (load.source, load.sequence),
         )
 
     def events_path(self, load: Load) -> Path:
-        """Where the load's events lie."""
+        """Where the load's events lie, with those of the other loads of its segment."""
         date_folder = self.folder / "events" / f"received_date={load.received_date}"
-        return date_folder / f"{load.batch_id}.parquet"
+        return date_folder / f"{load.segment}.parquet"
 
     def quarantine_path(self, load: Load) -> Path:
-        """Where the load's bad rows lie."""
-        return self.folder / "quarantine" / f"{load.batch_id}.parquet"
+        """Where the load's bad rows lie, with those of the other loads of its segment."""
+        return self.folder / "quarantine" / f"{load.segment}.parquet"
 
     def of(self, source: str) -> list[Load]:
         """The source's loads in the order in which they came."""
         return [load for load in self.loads if load.source == source]
-
-    def find(self, batch_id: str) -> Load | None:
-        """The load with this id, None when there is none."""
-        return next((load for load in self.loads if load.batch_id == batch_id), None)
 
     def add(self, load: Load) -> None:
         """Count a load in for this run; `commit` makes that last."""
         self.loads.append(load)
 
     def commit(self, loads: Iterable[Load]) -> None:
-        """Write the ledger entries of loads whose files are complete, each at once and for good."""
+        """Write the ledger entries of loads whose files are complete, each segment at once and for good."""
         ledger = self.folder / "ledger"
         ledger.mkdir(parents=True, exist_ok=True)
-        for load in loads:
-            for path in (self.events_path(load), self.quarantine_path(load)):
+        for segment, members in _by_segment(loads).items():
+            for path in (self.events_path(members[0]), self.quarantine_path(members[0])):
                 sync(path)
                 sync(path.parent)
-            scratch = ledger / f"{load.batch_id}.tmp"
-            scratch.write_text(json.dumps(asdict(load), default=str, indent=1) + "\n", encoding="utf-8")
+            scratch = ledger / f"{segment}.tmp"
+            entry = [asdict(load) for load in members]
+            scratch.write_text(json.dumps(entry, default=str, indent=1) + "\n", encoding="utf-8")
             sync(scratch)
-            scratch.rename(ledger / f"{load.batch_id}.json")
+            scratch.rename(ledger / f"{segment}.json")
         sync(ledger)
 
     def in_force(self, source: Source, mapping_sha256: str) -> list[Load]:
@@ -134,56 +135,109 @@ class Store:
         return kept[-1:] if source.mapping.is_loaded_whole else kept
 
     def stored_events(self, load: Load) -> str:
-        """SQL of the load's file of events as a table."""
+        """SQL of the file of events of the load's segment as a table."""
         return f"read_parquet({quoted_path(self.events_path(load))}, hive_partitioning = false)"
 
     def events_sql(self, in_force: Sequence[tuple[Source, list[Load]]]) -> str:
         """A SELECT of every event in force; days that a later load holds are taken from that one."""
         parts = []
         for source, loads in in_force:
-            for number, load in enumerate(loads):
-                select = f"select {_event_columns(load)} from {self.stored_events(load)}"
-                later = {day for other in loads[number + 1 :] for day in other.days}
-                replaced = sorted(later.intersection(load.days))
-                if source.mapping.mode == "replace_day" and replaced:
-                    days = ", ".join(f"date '{day}'" for day in replaced)
-                    select += f" where local_day not in ({days})"
-                parts.append(select)
+            replaced = _replaced_days(loads) if source.mapping.mode == "replace_day" else {}
+            for members in _by_segment(loads).values():
+                is_shared = self._is_shared(members[0])
+                columns = _event_columns(members[0], is_shared=is_shared)
+                select = f"select {columns} from {self.stored_events(members[0])}"
+                conditions = [self._taken_from(members)] if is_shared else []
+                for load in members:
+                    if days := replaced.get(load.batch_id):
+                        listed = ", ".join(f"date '{day}'" for day in days)
+                        of_load = f"batch_id = {quoted(load.batch_id)} and " if is_shared else ""
+                        conditions.append(f"not ({of_load}local_day in ({listed}))")
+                parts.append(select + _where(conditions))
         return "\nunion all\n".join(parts)
 
     def quarantine_sql(self, in_force: Sequence[tuple[Source, list[Load]]]) -> str:
         """A SELECT of every bad row of the loads in force."""
-        return "\nunion all\n".join(
-            f"select * from read_parquet({quoted_path(self.quarantine_path(load))})"
-            for _, loads in in_force
-            for load in loads
-        )
+        parts = []
+        for _, loads in in_force:
+            for members in _by_segment(loads).values():
+                file = quoted_path(self.quarantine_path(members[0]))
+                conditions = [self._taken_from(members)] if self._is_shared(members[0]) else []
+                parts.append(f"select * from read_parquet({file})" + _where(conditions))
+        return "\nunion all\n".join(parts)
+
+    def _is_shared(self, load: Load) -> bool:
+        """Whether other loads share the load's segment, so that its rows say whose they are."""
+        return sum(other.segment == load.segment for other in self.loads) > 1
+
+    def _taken_from(self, members: Sequence[Load]) -> str:
+        """The condition of the rows of these loads of one segment; empty when they are all of it."""
+        there = sum(load.segment == members[0].segment for load in self.loads)
+        if there == len(members):
+            return ""
+        return f"batch_id in ({', '.join(quoted(load.batch_id) for load in members)})"
 
 
-def _event_columns(load: Load) -> str:
+def segment_of(batch_ids: Sequence[str]) -> str:
+    """The name of the segment of loads that are read together; of a single one its own."""
+    if len(batch_ids) == 1:
+        return batch_ids[0]
+    return hashlib.sha256("\n".join(batch_ids).encode()).hexdigest()[:32]
+
+
+def _by_segment(loads: Iterable[Load]) -> dict[str, list[Load]]:
+    found: dict[str, list[Load]] = {}
+    for load in loads:
+        found.setdefault(load.segment, []).append(load)
+    return found
+
+
+def _replaced_days(loads: Sequence[Load]) -> dict[str, list[date]]:
+    """For each load, by its id, its days that a later load of the same source holds."""
+    found: dict[str, list[date]] = {}
+    later: set[date] = set()
+    for load in reversed(loads):
+        found[load.batch_id] = sorted(later.intersection(load.days))
+        later.update(load.days)
+    return found
+
+
+def _where(conditions: Iterable[str]) -> str:
+    given = [condition for condition in conditions if condition]
+    return f" where {' and '.join(given)}" if given else ""
+
+
+def _event_columns(load: Load, *, is_shared: bool) -> str:
     """Select items for every event column, those included that its file need not hold."""
     same = {
         "source": quoted(load.source),
         "received_us": str(load.received_us),
-        "batch_id": quoted(load.batch_id),
+        "batch_id": "batch_id" if is_shared else quoted(load.batch_id),
     }
     values = {name: same.get(name, name if name in load.columns else "null") for name in EVENT_TYPES}
     return ", ".join(f"cast({values[name]} as {kind}) as {name}" for name, kind in EVENT_TYPES.items())
 
 
-def _read_entry(path: Path) -> Load:
+def _read_entry(path: Path) -> list[Load]:
     try:
-        entry = json.loads(path.read_text(encoding="utf-8"))
-        entry["files"] = tuple(LoadedFile(**file) for file in entry["files"])
-        entry["columns"] = tuple(entry["columns"])
-        entry["days"] = tuple(date.fromisoformat(day) for day in entry["days"])
-        entry["received_date"] = date.fromisoformat(entry["received_date"])
-        return Load(**entry)
+        return [_load(entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
     except (ValueError, KeyError, TypeError, OSError) as cause:
         raise SourceError(
             Problem(
                 f"a ledger entry cannot be read: {cause}",
                 str(path),
-                "delete this one file: the load it names is made again from its input files",
+                "delete this one file: the loads it names are made again from their input files",
             )
         ) from cause
+
+
+def _load(entry: dict[str, Any]) -> Load:
+    return Load(
+        **{
+            **entry,
+            "files": tuple(LoadedFile(**file) for file in entry["files"]),
+            "columns": tuple(entry["columns"]),
+            "days": tuple(date.fromisoformat(day) for day in entry["days"]),
+            "received_date": date.fromisoformat(entry["received_date"]),
+        }
+    )

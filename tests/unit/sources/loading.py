@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.sources.batches import batches
 from journey_analytics.sources.channels.rules import read_channels
 from journey_analytics.sources.files import find_files
-from journey_analytics.sources.load import SourceTotals, batches, load_new, show_events
+from journey_analytics.sources.load import SourceTotals, load_new, show_events
 from journey_analytics.sources.mapping import read_mapping
 from journey_analytics.sources.store import Store
 
@@ -56,10 +57,8 @@ def load(folder: Path, mapping: str, channels: str | None = None) -> Loaded:
     source = read_mapping(folder / "source.yaml", read_channels(rules))
     store = Store(folder / "store")
     with DuckDBEngine() as engine:
-        new = []
-        for batch in batches(source, find_files(folder, source)):
-            made = load_new(engine, store, batch, NOW_US, folder / "scratch" / batch.batch_id)
-            new += [made] if made else []
+        found = batches(source, find_files(folder, source))
+        new = load_new(engine, store, found, NOW_US, folder / "scratch")
         store.commit(new)
         (totals,) = show_events(engine, store, [source], new)
         return Loaded(

@@ -14,9 +14,10 @@ import pytest
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import ConfigError
 from journey_analytics.local_days import to_moment, to_us
+from journey_analytics.sources.batches import batches
 from journey_analytics.sources.channels.rules import read_channels
 from journey_analytics.sources.files import find_files
-from journey_analytics.sources.load import batches, load_new, show_events
+from journey_analytics.sources.load import load_new, show_events
 from journey_analytics.sources.mapping import read_mapping
 from journey_analytics.sources.store import Store
 from tests.unit.files import told, write
@@ -53,11 +54,8 @@ def _load(
         mapping = mapping.replace("csv", "parquet")
     source = read_mapping(write(folder / "web.yaml", mapping), read_channels(None))
     store = Store(folder / "store")
-    loads = [
-        load_new(engine, store, batch, _NOW, folder / "scratch")
-        for batch in batches(source, find_files(folder, source))
-    ]
-    (totals,) = show_events(engine, store, [source], [load for load in loads if load])
+    new = load_new(engine, store, batches(source, find_files(folder, source)), _NOW, folder / "scratch")
+    (totals,) = show_events(engine, store, [source], new)
     return totals.rows, totals.events, totals.quarantined
 
 
@@ -319,8 +317,7 @@ def test_a_query_joins_the_inputs(engine: DuckDBEngine, tmp_path: Path) -> None:
     write(tmp_path / "p.csv", "pid,who\n7,ann\n")
     source = read_mapping(write(tmp_path / "shop.yaml", mapping), read_channels(None))
     store = Store(tmp_path / "store")
-    (batch,) = batches(source, find_files(tmp_path, source))
-    load_new(engine, store, batch, _NOW, tmp_path / "scratch")
+    load_new(engine, store, batches(source, find_files(tmp_path, source)), _NOW, tmp_path / "scratch")
     show_events(engine, store, [source], [])
     assert engine.rows("select event_id, customer_ref from events") == [
         {"event_id": "1", "customer_ref": "ann"}
@@ -357,8 +354,7 @@ def test_events_of_all_sources_are_shown_together(engine: DuckDBEngine, tmp_path
         mapping = _MAPPING.replace("web", name).replace("in.csv", f"{name}.csv")
         source = read_mapping(write(tmp_path / f"{name}.yaml", mapping), read_channels(None))
         sources.append(source)
-        for batch in batches(source, find_files(tmp_path, source)):
-            load_new(engine, store, batch, _NOW, tmp_path / "scratch")
+        load_new(engine, store, batches(source, find_files(tmp_path, source)), _NOW, tmp_path / "scratch")
     show_events(engine, store, sources, [])
     found = engine.rows("select source from events order by source")
     assert [row["source"] for row in found] == ["app", "web"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
@@ -12,9 +13,10 @@ from journey_analytics.contracts import contracts
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import SourceError
 from journey_analytics.local_days import to_us
+from journey_analytics.sources.batches import batches
 from journey_analytics.sources.channels.rules import read_channels
 from journey_analytics.sources.files import find_files
-from journey_analytics.sources.load import SourceTotals, batches, load_new, show_events
+from journey_analytics.sources.load import SourceTotals, load_new, show_events
 from journey_analytics.sources.mapping import read_mapping
 from journey_analytics.sources.store import Store
 from tests.unit.files import write
@@ -34,11 +36,7 @@ def night(folder: Path, day: int, more: str = "") -> tuple[SourceTotals, list[st
     store = Store(folder / "store")
     now = to_us(datetime(2026, 1, day, tzinfo=UTC))
     with DuckDBEngine() as engine:
-        loads = [
-            load_new(engine, store, batch, now, folder / "scratch")
-            for batch in batches(source, find_files(folder, source))
-        ]
-        new = [load for load in loads if load is not None]
+        new = load_new(engine, store, batches(source, find_files(folder, source)), now, folder / "scratch")
         store.commit(new)
         (totals,) = show_events(engine, store, [source], new)
         rows = engine.rows("select event_id, event_name from events order by event_id, received_us")
@@ -92,6 +90,73 @@ def test_replace_day_takes_each_day_from_the_last_file_that_holds_it(tmp_path: P
     assert night(tmp_path, 2, more)[1] == ["1 old", "2 new", "3 new"]
 
 
+def test_replace_day_goes_by_name_among_files_that_came_together(tmp_path: Path) -> None:
+    """They lie in one segment, and each still gives up only its own rows of the day."""
+    write(tmp_path / "a.csv", f"{_HEADER}1,2025-12-01,old,c\n2,2025-12-02,old,c\n")
+    write(tmp_path / "b.csv", f"{_HEADER}3,2025-12-02,new,c\n4,2025-12-03,old,c\n")
+    write(tmp_path / "c.csv", f"{_HEADER}5,2025-12-03,new,c\n")
+    assert night(tmp_path, 1, "mode: replace_day\n")[1] == ["1 old", "3 new", "5 new"]
+    assert len(list((tmp_path / "store" / "events").rglob("*.parquet"))) == 1
+
+
+def test_files_that_come_together_are_loads_of_their_own(tmp_path: Path) -> None:
+    """Read in one go; the rows, bad ones too, and their counts are told apart by file."""
+    write(tmp_path / "a.csv", f"{_HEADER}1,2025-12-01,view,c\n2,soon,view,c\n")
+    write(tmp_path / "b.csv", f"{_HEADER}3,2025-12-01,view,c\n4,2025-12-01\n5,2025-12-01,view,c\n")
+    totals, events = night(tmp_path, 1)
+    assert (totals.new_loads, totals.rows, totals.events, totals.quarantined) == (2, 5, 3, 2)
+    assert events == ["1 view", "3 view", "5 view"]
+    store = Store(tmp_path / "store")
+    assert len({load.segment for load in store.loads}) == 1
+    assert [(load.files[0].name, load.rows, load.events, load.quarantined) for load in store.loads] == [
+        ("a.csv", 2, 1, 1),
+        ("b.csv", 3, 2, 1),
+    ]
+    source = read_mapping(tmp_path / "web.yaml", read_channels(None))
+    with DuckDBEngine() as engine:
+        show_events(engine, store, [source], [])
+        bad = engine.rows("select batch_id, file, row_number from quarantine_touchpoints order by file")
+        good = engine.rows("select batch_id, count(*) as n from events group by batch_id")
+    first, second = (load.batch_id for load in store.loads)
+    assert [tuple(row.values()) for row in bad] == [(first, "a.csv", 2), (second, "b.csv", 2)]
+    assert {row["batch_id"]: row["n"] for row in good} == {first: 1, second: 2}
+
+
+def test_one_of_two_equal_names_is_read_by_itself(tmp_path: Path) -> None:
+    """A row is told by the name of its file, so files of one name are never read together."""
+    (tmp_path / "may").mkdir()
+    (tmp_path / "june").mkdir()
+    write(tmp_path / "may" / "a.csv", f"{_HEADER}1,2025-12-01,view,c\n")
+    write(tmp_path / "june" / "a.csv", f"{_HEADER}2,2025-12-01,view,c\n3,2025-12-01,view,c\n")
+    source = read_mapping(
+        write(tmp_path / "web.yaml", _MAPPING.replace("*.csv", "*/a.csv")), read_channels(None)
+    )
+    store = Store(tmp_path / "store")
+    with DuckDBEngine() as engine:
+        found = batches(source, find_files(tmp_path, source))
+        new = load_new(engine, store, found, 1_767_225_600_000_000, tmp_path / "scratch")
+    assert [load.events for load in new] == [2, 1]
+    assert len({load.segment for load in new}) == 2
+
+
+def test_parquet_files_are_read_together_as_far_as_they_are_alike(tmp_path: Path) -> None:
+    """A number that became text is another layout; its neighbours on both sides are not one group."""
+    for name, ids in (("a", [1, 2]), ("b", [3]), ("c", ["4"]), ("d", [5])):
+        rows = {"id": ids, "ts": ["2025-12-01"] * len(ids), "name": "view", "who": "c"}
+        pl.DataFrame(rows).write_parquet(tmp_path / f"{name}.parquet")
+    mapping = _MAPPING.replace("csv", "parquet")
+    source = read_mapping(write(tmp_path / "web.yaml", mapping), read_channels(None))
+    store = Store(tmp_path / "store")
+    with DuckDBEngine() as engine:
+        found = batches(source, find_files(tmp_path, source))
+        new = load_new(engine, store, found, 1_767_225_600_000_000, tmp_path / "scratch")
+        show_events(engine, store, [source], new)
+        ids = [row["event_id"] for row in engine.rows("select event_id from events order by event_id")]
+    assert ids == ["1", "2", "3", "4", "5"]
+    assert [load.segment == new[0].segment for load in new] == [True, True, False, False]
+    assert new[2].segment != new[3].segment
+
+
 def test_a_snapshot_replaces_everything(tmp_path: Path) -> None:
     more = "mode: snapshot\n"
     write(tmp_path / "a.csv", f"{_HEADER}1,2025-12-01,old,c\n2,2025-12-02,old,c\n")
@@ -111,9 +176,9 @@ def test_another_mapping_reads_the_files_that_are_there_again(tmp_path: Path) ->
     source = read_mapping(tmp_path / "web.yaml", read_channels(None))
     store = Store(tmp_path / "store")
     with DuckDBEngine() as engine:
-        (batch,) = batches(source, find_files(tmp_path, source))
-        load = load_new(engine, store, batch, to_us(datetime(2026, 1, 2, tzinfo=UTC)), tmp_path / "scratch")
-        show_events(engine, store, [source], [load] if load else [])
+        found = batches(source, find_files(tmp_path, source))
+        new = load_new(engine, store, found, to_us(datetime(2026, 1, 2, tzinfo=UTC)), tmp_path / "scratch")
+        show_events(engine, store, [source], new)
         rows = engine.rows("select event_name from events order by event_id")
     assert [row["event_name"] for row in rows] == ["VIEW", "view"]
 
@@ -123,8 +188,8 @@ def test_what_was_not_committed_never_counts(tmp_path: Path) -> None:
     write(tmp_path / "a.csv", f"{_HEADER}1,2025-12-01,view,c\n")
     source = read_mapping(write(tmp_path / "web.yaml", _MAPPING), read_channels(None))
     with DuckDBEngine() as engine:
-        (batch,) = batches(source, find_files(tmp_path, source))
-        load_new(engine, Store(tmp_path / "store"), batch, 1_767_225_600_000_000, tmp_path / "scratch")
+        found = batches(source, find_files(tmp_path, source))
+        load_new(engine, Store(tmp_path / "store"), found, 1_767_225_600_000_000, tmp_path / "scratch")
     assert Store(tmp_path / "store").loads == []
     assert night(tmp_path, 2)[0].new_loads == 1
 

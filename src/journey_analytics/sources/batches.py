@@ -1,0 +1,123 @@
+"""What there is to load: a source's files as batches, and which of them are read in one go.
+
+A statement over a source's rows takes longer to plan than a small file takes to read, so a night's files, or
+a year's, are read together when they are alike.
+
+Belongs here: cutting files into batches and joining batches into groups.
+Does not belong here: reading them (load.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+
+import pyarrow.parquet as pq
+
+from journey_analytics.sources.files import InputFile, csv_header
+from journey_analytics.sources.mapping import Source
+from journey_analytics.sources.store import LoadedFile, Store
+from journey_analytics.sources.values import EVENT_TYPES
+
+GROWING = ("csv", "jsonl", "access_log")
+"""Formats of files to which lines may be added; of those only the new lines are loaded."""
+_MAX_GROUP_BYTES = 64 << 20
+_MAX_GROUP_FILES = 1_000
+_READ_ALONE = (".zip",)
+
+Inputs = dict[str, list[InputFile]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Files of a source that are one load, and the id of that load."""
+
+    source: Source
+    inputs: Inputs
+    mapping_sha256: str
+
+    @cached_property
+    def batch_id(self) -> str:
+        """Made from the content of the files and the mapping, and from nothing else."""
+        digest = hashlib.sha256(f"{self.source.name}\n{self.mapping_sha256}\n".encode())
+        for name in sorted(self.inputs):
+            for item in sorted(self.inputs[name], key=lambda item: item.sha256):
+                digest.update(f"{name}:{item.sha256}\n".encode())
+        return digest.hexdigest()[:32]
+
+    @property
+    def items(self) -> list[InputFile]:
+        """All its files."""
+        return [item for items in self.inputs.values() for item in items]
+
+    @property
+    def files(self) -> tuple[LoadedFile, ...]:
+        """The files as the ledger names them."""
+        return tuple(
+            LoadedFile(name, item.name, item.bytes, item.sha256)
+            for name, items in self.inputs.items()
+            for item in items
+        )
+
+
+def batches(source: Source, inputs: Inputs) -> list[Batch]:
+    """A source's files as loads: one for each, or one for all when a query reads them together."""
+    digest = mapping_sha256(source)
+    if source.mapping.is_loaded_whole:
+        return [Batch(source, inputs, digest)]
+    return [Batch(source, {name: [item]}, digest) for name, items in inputs.items() for item in items]
+
+
+def mapping_sha256(source: Source) -> str:
+    """One hash over everything in a mapping that decides the events, and over the code's own types."""
+    text = source.mapping.model_dump_json(exclude={"files"}) + repr(source.channels) + str(EVENT_TYPES)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def groups_to_load(store: Store, found: Iterable[Batch]) -> Iterator[list[Batch]]:
+    """The batches that the store does not hold, each once, in groups that are read in one go.
+
+    The batches of a group follow one another, are of one source and have rows of one layout. Their files have
+    different names, so that a row's file tells its batch.
+    """
+    new: dict[str, Batch] = {}
+    known = {load.batch_id for load in store.loads}
+    for batch in found:
+        if batch.batch_id not in known:
+            new.setdefault(batch.batch_id, batch)
+    alike = groupby(new.values(), key=lambda batch: (batch.source.name, *_layout(store, batch)))
+    for _, run in alike:
+        group: list[Batch] = []
+        names: set[str] = set()
+        bytes_in_group = 0
+        for batch in run:
+            name, size = batch.items[0].name, sum(item.bytes for item in batch.items)
+            is_full = bytes_in_group + size > _MAX_GROUP_BYTES or len(group) == _MAX_GROUP_FILES
+            if group and (is_full or name in names):
+                yield group
+                group, names, bytes_in_group = [], set(), 0
+            group.append(batch)
+            names.add(name)
+            bytes_in_group += size
+        if group:
+            yield group
+
+
+def _layout(store: Store, batch: Batch) -> tuple[object, ...]:
+    """What batches that are read together have in common; a batch that is read alone shares it with none."""
+    mapping = batch.source.mapping
+    alone = ("alone", batch.batch_id)
+    if mapping.is_loaded_whole or mapping.format == "xes":
+        return alone
+    (item,) = batch.items
+    if item.path.suffix in _READ_ALONE:
+        return alone
+    if mapping.format == "parquet":
+        return (str(pq.read_schema(item.path).remove_metadata()),)
+    known = {file.name for load in store.of(batch.source.name) for file in load.files}
+    if mapping.format in GROWING and item.name in known:
+        return alone
+    return tuple(csv_header(item.path, mapping)) if mapping.has_header else ()
