@@ -7,8 +7,9 @@ Does not belong here: enforcing them (quality, sources/values.py), writing files
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,12 +36,6 @@ class RowRule(BaseModel):
         description="SQL condition over the columns of the row; one that is null for a row holds."
     )
     description: str = Field(min_length=1, description="What it promises, in words.")
-    action: Action = Field("stop", description="What is done about a row that breaks it.")
-
-    @property
-    def severity(self) -> Literal["fail", "warn"]:
-        """`warn` when a broken promise is told and nothing else."""
-        return "warn" if self.action == "report" else "fail"
 
     @property
     def is_broken(self) -> str:
@@ -51,6 +46,17 @@ class RowRule(BaseModel):
     def columns(self) -> list[str]:
         """The columns it looks at."""
         return columns_named(self.holds)
+
+
+class TableRule(RowRule):
+    """A rule of a contract, and what is done about a row that breaks it."""
+
+    action: Action = Field("stop", description="What is done about a row that breaks it.")
+
+    @property
+    def severity(self) -> Literal["fail", "warn"]:
+        """`warn` when a broken promise is told and nothing else."""
+        return "warn" if self.action == "report" else "fail"
 
 
 class Column(BaseModel):
@@ -69,13 +75,15 @@ class Column(BaseModel):
     action: Action = Field("stop", description="What is done about a row that breaks one of these.")
 
     @property
-    def rules(self) -> Iterator[RowRule]:
+    def rules(self) -> Iterator[TableRule]:
         """What is said of the column as rules: whether it may be null, its values and its range."""
         if not self.nullable:
             yield self._rule("is_there", f"{self.name} is not null", "is never null")
         if self.values:
             listed = ", ".join(quoted(value) for value in self.values)
-            yield self._rule("is_allowed", f"{self.name} in ({listed})", f"is one of {', '.join(self.values)}")
+            yield self._rule(
+                "is_allowed", f"{self.name} in ({listed})", f"is one of {', '.join(self.values)}"
+            )
         low, high = _number(self.min), _number(self.max)
         if low and high:
             yield self._rule("in_range", f"{self.name} between {low} and {high}", f"is {low} to {high}")
@@ -84,11 +92,9 @@ class Column(BaseModel):
         elif high:
             yield self._rule("in_range", f"{self.name} <= {high}", f"is {high} or less")
 
-    def _rule(self, what: str, holds: str, told: str) -> RowRule:
+    def _rule(self, what: str, holds: str, told: str) -> TableRule:
         description = f"{self.name} {told}"
-        return RowRule(
-            rule=f"{self.name}_{what}", holds=holds, description=description, action=self.action
-        )
+        return TableRule(rule=f"{self.name}_{what}", holds=holds, description=description, action=self.action)
 
 
 class Contract(BaseModel):
@@ -106,12 +112,17 @@ class Contract(BaseModel):
     )
     may_be_empty: bool = Field(default=False, description="Whether a project may have no row of it.")
     columns: tuple[Column, ...]
-    rules: tuple[RowRule, ...] = Field((), description="What every row promises besides its columns.")
+    rules: tuple[TableRule, ...] = Field((), description="What every row promises besides its columns.")
 
     @cached_property
-    def row_rules(self) -> tuple[RowRule, ...]:
+    def row_rules(self) -> tuple[TableRule, ...]:
         """Everything promised of a row by itself: what its columns say, then the rules of their own."""
         return (*(rule for column in self.columns for rule in column.rules), *self.rules)
+
+    @property
+    def column_types(self) -> dict[str, str]:
+        """The columns' DuckDB types in order."""
+        return {column.name: column.type for column in self.columns}
 
     @property
     def column_names(self) -> list[str]:
@@ -122,7 +133,15 @@ class Contract(BaseModel):
 @cache
 def contracts() -> dict[str, Contract]:
     """Every contract by table name."""
-    folder = sql_folder() / "contracts"
+    return read_contracts(sql_folder() / "contracts")
+
+
+def read_contracts(folder: Path) -> dict[str, Contract]:
+    """The contracts of a folder by table name, with its `_columns.yml`.
+
+    Raises:
+        ConfigError: every problem of the first file that has one, each at its line and column.
+    """
     shared = plain(YamlFile(folder / _SHARED).content)
     return {
         path.stem: _read(YamlFile(path), shared)
@@ -144,12 +163,25 @@ def contract(table: str) -> Contract:
     return known[table]
 
 
-def _read(file: YamlFile, shared: dict[str, Any]) -> Contract:
+def _read(file: YamlFile, shared: Mapping[str, Any]) -> Contract:
     content = plain(file.content)
-    columns = [
-        {"name": name, **shared.get(name, {}), **overrides} for name, overrides in content["columns"].items()
+    described = {
+        name: {**shared.get(name, {}), **(overrides or {})}
+        for name, overrides in (content.get("columns") or {}).items()
+    }
+    problems = [
+        file.problem(
+            f"column {name!r} has no {' and no '.join(missing)}",
+            ("columns", name),
+            f"say it here, or for every table in {_SHARED}: {advise(name, shared, 'column')}",
+        )
+        for name, column in described.items()
+        if (missing := [key for key in ("type", "description") if not column.get(key)])
     ]
-    read = Contract.model_validate({**content, "columns": columns})
+    if problems:
+        raise ConfigError(problems)
+    columns = [{"name": name, **column} for name, column in described.items()]
+    read = file.validate(Contract, {**content, "columns": columns})
     problems = _rule_problems(file, read)
     if problems:
         raise ConfigError(problems)
@@ -157,7 +189,6 @@ def _read(file: YamlFile, shared: dict[str, Any]) -> Contract:
 
 
 def _rule_problems(file: YamlFile, read: Contract) -> list[Problem]:
-    types = {column.name: column.type for column in read.columns}
     problems = []
     names: set[str] = set()
     for number, rule in enumerate(read.rules):
@@ -165,7 +196,7 @@ def _rule_problems(file: YamlFile, read: Contract) -> list[Problem]:
             what = f"two rules are called {rule.rule!r}"
             problems.append(file.problem(what, ("rules", number, "rule"), "give each its own name"))
         names.add(rule.rule)
-        fault = rule_fault(rule.holds, types)
+        fault = rule_fault(rule.holds, read.column_types)
         if fault:
             what, do = fault
             problems.append(

@@ -2,6 +2,7 @@
 
     marts/snapshots/<run_id>/mart_x.parquet                     one file per mart
     marts/snapshots/<run_id>/mart_x/day=2026-10-05/part-0.parquet    one per day, for event-level marts
+    marts/snapshots/<run_id>/data_dictionary.md, marts.sql      what the columns mean, views of the files
     marts/snapshots/<run_id>/manifest.json                      files, rows, sha256, inputs, versions
     marts/CURRENT                                               the name of the live snapshot
 
@@ -27,6 +28,7 @@ from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import marts as mart_names
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import MartError, Problem, advise
+from journey_analytics.reference.dictionary import DOCUMENTS, document
 
 _POINTER = "CURRENT"
 _MANIFEST = "manifest.json"
@@ -115,7 +117,8 @@ def write_snapshot(engine: DuckDBEngine, folder: Path, run_id: str, about: Mappi
         shutil.rmtree(scratch)
     scratch.mkdir(parents=True)
     written = {name: _write_mart(engine, scratch, contracts()[name]) for name in mart_names()}
-    manifest = {"run_id": run_id, **about, "marts": written}
+    documents = [_write_document(scratch, name) for name in DOCUMENTS]
+    manifest = {"run_id": run_id, **about, "marts": written, "documents": documents}
     text = json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n"
     (scratch / _MANIFEST).write_text(text, encoding="utf-8")
     final = _place_for(folder, run_id, text)
@@ -194,14 +197,23 @@ def _write_mart(engine: DuckDBEngine, folder: Path, contract: Contract) -> dict[
             f"to {quoted(str(path))} (format parquet, compression zstd, "
             f"row_group_size {_ROW_GROUP}, kv_metadata {{{about}}})"
         )
-        files.append(
-            {
-                "path": str(path.relative_to(folder)),
-                "bytes": path.stat().st_size,
-                "sha256": sha256_of(path),
-            }
-        )
+        files.append(_entry(path, folder))
     return {"rows": engine.count(contract.table), "files": files}
+
+
+def _write_document(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    path.write_text(document(name), encoding="utf-8")
+    return _entry(path, folder)
+
+
+def _entry(path: Path, folder: Path) -> dict[str, Any]:
+    """A file of the snapshot as its manifest lists it."""
+    return {
+        "path": str(path.relative_to(folder)),
+        "bytes": path.stat().st_size,
+        "sha256": sha256_of(path),
+    }
 
 
 def _parts(engine: DuckDBEngine, folder: Path, contract: Contract) -> Iterator[tuple[Path, str]]:
@@ -216,9 +228,17 @@ def _parts(engine: DuckDBEngine, folder: Path, contract: Contract) -> Iterator[t
 
 
 def _metadata(contract: Contract) -> dict[str, str]:
+    """What a mart's files say of themselves; of each column as JSON what its type does not."""
+    columns = {
+        column.name: column.model_dump(
+            include={"description", "unit", "nullable", "values", "min", "max"}, exclude_none=True
+        )
+        for column in contract.columns
+    }
     return {
         "journey_table": contract.table,
         "journey_description": contract.description,
         "journey_grain": contract.grain,
         "journey_key": ", ".join(contract.key),
+        "journey_columns": json.dumps(columns, ensure_ascii=False),
     }

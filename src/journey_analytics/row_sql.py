@@ -23,7 +23,6 @@ _REACHES_OUTSIDE = re.compile(
 """Functions over something else than the row: files, the environment, settings, other tables."""
 
 
-
 def expression_fault(text: str) -> str | None:
     """Why `text` is not one scalar expression over a row, or None."""
     try:
@@ -63,7 +62,10 @@ def rule_fault(text: str, types: Mapping[str, str]) -> tuple[str, str] | None:
     fault = expression_fault(text)
     if fault:
         return fault, "write one SQL condition over the columns of the row"
-    unknown = next((name for name in columns_named(text) if name not in types), None)
+    named = columns_named(text)
+    if not named:
+        return f"{text!r} looks at no column", f"name one of {', '.join(types)}"
+    unknown = next((name for name in named if name not in types), None)
     if unknown:
         return f"{text!r} names an unknown column {unknown!r}", advise(unknown, types, "column")
     kind = _type_of(text, types)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import duckdb
 
-from journey_analytics.contracts import Contract, RowRule
+from journey_analytics.contracts import Contract, RowRule, TableRule
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.quality.results import CheckResult
 
@@ -47,7 +47,7 @@ def _run(engine: DuckDBEngine, gate: str, contract: Contract) -> list[CheckResul
     ]
 
 
-def _result(engine: DuckDBEngine, gate: str, contract: Contract, rule: RowRule) -> CheckResult:
+def _result(engine: DuckDBEngine, gate: str, contract: Contract, rule: TableRule) -> CheckResult:
     """One rule by itself, with a sample of the rows that break it: their key and what the rule looks at."""
     shown = ", ".join(f'"{name}"' for name in dict.fromkeys([*contract.key, *rule.columns]))
     rows = f'from "{contract.table}" where {rule.is_broken}'

@@ -40,7 +40,7 @@ from journey_analytics.sources.mapping import Source
 from journey_analytics.sources.store import Load, LoadedFile, Store, segment_of
 from journey_analytics.sources.traffic import traffic_of
 from journey_analytics.sources.values import (
-    column_names,
+    column_types,
     expression_types,
     mapped_columns,
     typed_sql,
@@ -103,7 +103,7 @@ def _load_together(
     if rows_before:
         engine.execute(f"delete from {raw.rows} where {ROW_COLUMN} <= {rows_before}")
     types = expression_types(engine, source, raw.rows)
-    names = column_names(engine, raw.rows)
+    names = column_types(engine, raw.rows)
     traffic = traffic_of(source)
     if traffic.inputs:
         make_temp(engine, source, f"table {_TRAFFIC}", traffic.table_sql(raw.rows), key="columns")

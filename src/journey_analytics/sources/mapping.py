@@ -7,6 +7,7 @@ Does not belong here: reading the files (reader.py) or typing the rows (load.py)
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -18,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from journey_analytics.contracts import RowRule, contracts
 from journey_analytics.errors import ConfigError, Problem, advise
-from journey_analytics.row_sql import expression_fault, outside_function
+from journey_analytics.row_sql import expression_fault, outside_function, rule_fault
 from journey_analytics.sources.channels.rules import ChannelRules
 from journey_analytics.touchpoints import ADDRESS_COLUMNS, MAPPED_COLUMNS, PROPERTY_PREFIX
 from journey_analytics.yaml_file import KeyPath, YamlFile, plain
@@ -28,6 +30,7 @@ Format = Literal["csv", "jsonl", "parquet", "xes", "access_log"]
 
 _PROPERTY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SINGLE_INPUT = "rows"
+_SAME_IN_A_LOAD = ("source", "received_us", "batch_id")
 
 
 class SourceMapping(BaseModel):
@@ -67,6 +70,9 @@ class SourceMapping(BaseModel):
         (), description="Columns that tell one event from another, when there is no event_id."
     )
     columns: dict[str, str] = Field(description="Event column: SQL expression over the rows.")
+    rows: tuple[RowRule, ...] = Field(
+        (), description="What every event of the source promises; a row that breaks it goes to quarantine."
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -139,6 +145,7 @@ def read_mapping(path: Path, channels: ChannelRules) -> Source:
                 )
             )
     problems.extend(_missing_targets(file, mapping))
+    problems.extend(_rule_problems(file, mapping))
     if mapping.query is None and len(mapping.inputs) > 1:
         problems.append(
             file.problem("several files need a 'query'", ("files",), "write a SELECT that joins them")
@@ -212,6 +219,20 @@ def _missing_targets(file: YamlFile, mapping: SourceMapping) -> list[Problem]:
             )
         )
     return problems
+
+
+def event_types() -> dict[str, str]:
+    """The columns of an event that a rule over a source's rows may look at, with their types."""
+    types = contracts()["events"].column_types
+    return {name: kind for name, kind in types.items() if name not in _SAME_IN_A_LOAD}
+
+
+def _rule_problems(file: YamlFile, mapping: SourceMapping) -> Iterator[Problem]:
+    for number, rule in enumerate(mapping.rows):
+        fault = rule_fault(rule.holds, event_types())
+        if fault:
+            what, do = fault
+            yield file.problem(f"rule {rule.rule!r}: {what}", ("rows", number, "holds"), do, value=True)
 
 
 def _query_fault(text: str, inputs: list[str]) -> tuple[str, str] | None:
