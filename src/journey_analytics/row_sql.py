@@ -91,5 +91,5 @@ def _type_of(text: str, types: Mapping[str, str]) -> str:
     for column in tree.find_all(exp.Column):
         column.set("table", exp.to_identifier("rows"))
     typed = annotate_types(tree, schema={"rows": dict(types)}, dialect="duckdb")
-    kind = typed.selects[0].type
+    kind = typed.expressions[0].type
     return kind.sql("duckdb") if kind is not None else "UNKNOWN"

@@ -58,7 +58,12 @@ def test_only_what_is_reported_is_a_warning() -> None:
 @pytest.mark.parametrize(
     ("change", "place", "what", "do"),
     [
-        (("  id: {}", "  idd: {}"), "things.yml:6:3", "column 'idd' has no type and no description", "use 'id'"),
+        (
+            ("  id: {}", "  idd: {}"),
+            "things.yml:6:3",
+            "column 'idd' has no type and no description",
+            "use 'id'",
+        ),
         (("  rate: {", "  share: {type: DOUBLE, "), "things.yml:7:3", "'share' has no description", "say it"),
         (("grain: one row per thing\n", ""), "things.yml", "key 'grain' is missing", "add 'grain'"),
         (("grain: one row per thing", "grain: ''"), "things.yml:3:8", "grain: String should have", "correct"),

@@ -12,7 +12,7 @@ import sys
 from cyclopts import App, CycloptsError
 
 from journey_analytics import __version__
-from journey_analytics.cli import funnel, generate, journeys, marts, rules_on_data, runs, sources
+from journey_analytics.cli import docs, funnel, generate, journeys, marts, rules_on_data, runs, sources
 from journey_analytics.cli.terminal import messages
 from journey_analytics.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_USAGE, JourneyError
 
@@ -28,7 +28,7 @@ app = App(
     version=f"journey {__version__}",
     version_flags=["--version"],
 )
-for group in (runs, sources, rules_on_data, marts, journeys, funnel, generate):
+for group in (runs, sources, rules_on_data, marts, journeys, funnel, generate, docs):
     app.update(group.app)
 
 

@@ -105,10 +105,8 @@ def contract_suite(contract: Contract) -> list[Any]:
 def _column_suite(column: Column) -> Iterator[Any]:
     """The rules of a column as expectations, in the order in which `Column.rules` gives them."""
     warns = column.action == "report"
-    about = {
-        "column": column.name,
-        "severity": FailureSeverity.WARNING if warns else FailureSeverity.CRITICAL,
-    }
+    severity = FailureSeverity.WARNING if warns else FailureSeverity.CRITICAL
+    about: dict[str, Any] = {"column": column.name, "severity": severity}
     if not column.nullable:
         yield gxe.ExpectColumnValuesToNotBeNull(**about)
     if column.values:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from journey_analytics.contracts import Column, Contract, TableRule, contracts
 from journey_analytics.engine.models import marts
 from journey_analytics.engine.sql_text import quoted
+from journey_analytics.reference.markdown import table
 
 DATA_DICTIONARY = "data_dictionary.md"
 VIEWS = "marts.sql"
@@ -53,7 +54,7 @@ def data_dictionary() -> str:
             "The record of runs, which grows with every run:",
             "",
             *_contents(record),
-            *(line for contract in (*published, *record) for line in _table(contract)),
+            *(line for contract in (*published, *record) for line in _section(contract)),
             "",
         ]
     )
@@ -63,15 +64,6 @@ def views_sql() -> str:
     """Statements that make a view of every mart of the snapshot in whose folder they are run."""
     known = contracts()
     return "\n".join([_ABOUT_VIEWS, *(_view(known[name]) for name in marts())])
-
-
-def cells(*values: str) -> str:
-    r"""A row of a Markdown table.
-
-    >>> cells("a", "b | c")
-    '| a | b \\| c |'
-    """
-    return "| " + " | ".join(value.replace("|", "\\|") for value in values) + " |"
 
 
 def allowed(column: Column) -> str:
@@ -94,16 +86,16 @@ def _contents(found: Iterable[Contract]) -> list[str]:
     return [f"- [{contract.table}](#{contract.table}): {contract.description}" for contract in found]
 
 
-def _table(contract: Contract) -> list[str]:
+def _section(contract: Contract) -> list[str]:
     columns = [
-        cells(
+        [
             f"`{column.name}`",
             column.type,
             column.unit or "",
             "yes" if column.nullable else "",
             allowed(column),
             column.description,
-        )
+        ]
         for column in contract.columns
     ]
     return [
@@ -115,25 +107,23 @@ def _table(contract: Contract) -> list[str]:
         f"Grain: {contract.grain}. Key: {', '.join(f'`{name}`' for name in contract.key)}.",
         *([f"One file for each `{contract.day}`."] if contract.day else []),
         "",
-        cells("column", "type", "unit", "may be null", "values", "meaning"),
-        cells(*["---"] * 6),
-        *columns,
+        *table(["column", "type", "unit", "may be null", "values", "meaning"], columns),
         *(_rules(contract.rules) if contract.rules else []),
     ]
 
 
 def _rules(rules: Sequence[TableRule]) -> list[str]:
-    rows = [cells(f"`{rule.rule}`", rule.description, f"`{rule.holds}`", done_about(rule)) for rule in rules]
-    return ["", cells("rule of every row", "promise", "SQL", "when broken"), cells(*["---"] * 4), *rows]
+    rows = [[f"`{rule.rule}`", rule.description, f"`{rule.holds}`", done_about(rule)] for rule in rules]
+    return ["", *table(["rule of every row", "promise", "SQL", "when broken"], rows)]
 
 
 def _view(contract: Contract) -> str:
-    table = contract.table
-    files = f"{table}/*/part-0.parquet" if contract.day else f"{table}.parquet"
+    mart = contract.table
+    files = f"{mart}/*/part-0.parquet" if contract.day else f"{mart}.parquet"
     place = f"coalesce(getvariable('snapshot') || '/', '') || {quoted(files)}"
     told = f"{contract.description} Grain: {contract.grain}."
     return (
-        f"create or replace view {table} as\n"
+        f"create or replace view {mart} as\n"
         f"    select * from read_parquet({place}, hive_partitioning = false);\n"
-        f"comment on view {table} is {quoted(told)};\n"
+        f"comment on view {mart} is {quoted(told)};\n"
     )
