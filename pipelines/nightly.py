@@ -19,7 +19,6 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "60")
 
-import duckdb
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
@@ -27,12 +26,13 @@ from prefect.client.schemas import State
 from prefect.states import Failed
 from rich.console import Console
 
-from journey_analytics.errors import EXIT_DONE, JourneyError
+from journey_analytics.errors import EXIT_DONE, JourneyError, MachineError
+from journey_analytics.journal import Attempt, attempt
 from journey_analytics.marts import current
 from journey_analytics.project import read_project
 from journey_analytics.reports.findings import find
 from journey_analytics.reports.terminal import markdown_summary, print_summary
-from journey_analytics.run import Run, Step, start, steps_to_do
+from journey_analytics.run import Step
 
 _RETRIES = 2
 _RETRY_DELAY_SECONDS = 10
@@ -41,7 +41,7 @@ _RETRY_DELAY_SECONDS = 10
 def _may_pass(_task: Any, _run: Any, state: State[Any]) -> bool:
     """Whether trying again can help: the disk was away for a moment, not: the data is wrong."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, OSError | duckdb.IOException)
+    return isinstance(error, MachineError)
 
 
 def _task(step: Step) -> Any:
@@ -56,9 +56,9 @@ def _task(step: Step) -> Any:
         cache_policy=NO_CACHE,
         persist_result=False,
     )
-    def work(run: Run) -> str | State[Any]:
+    def work(tried: Attempt) -> str | State[Any]:
         try:
-            detail = step.work(run)
+            detail = tried.do(step)
         except JourneyError as error:
             return Failed(message=error.describe(), data=error)
         get_run_logger().info("%s: %s", step.does, detail)
@@ -82,9 +82,11 @@ def nightly(project: Path, day: date | None = None, *, force: bool = False) -> s
     """
     try:
         read = read_project(project)
-        with start(read, now=datetime.now(UTC), as_of=day) as run:
-            for step in steps_to_do(run, force=force):
-                _task(step)(run, return_state=True).result()
+        with attempt(read, now=datetime.now(UTC), as_of=day, force=force) as tried:
+            for note in tried.notes:
+                get_run_logger().info("%s", note)
+            for step in tried.steps:
+                _task(step)(tried, return_state=True).result()
     except JourneyError as error:
         return Failed(message=error.describe(), data=error)
     snapshot = current(read.marts_folder)

@@ -1,8 +1,7 @@
-"""A run: the ordered steps from raw files to published marts. The CLI and the flow drive this one list.
+"""A run: the ordered steps from raw files to published marts. An attempt (journal.py) drives this one list.
 
 Belongs here: what follows what, and what a run remembers between its steps.
-Does not belong here: how a step does its work (the rooms), retries and schedules (pipelines), progress on a
-terminal (cli).
+Does not belong here: how a step does its work (the rooms), what is around every step (journal.py).
 """
 
 from __future__ import annotations
@@ -22,21 +21,24 @@ from journey_analytics import __version__
 from journey_analytics.contracts import contracts
 from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.models import marts, models, sql_folder
-from journey_analytics.errors import Problem, SourceError
+from journey_analytics.errors import DamagedError, Problem, SourceError
 from journey_analytics.identity import identity_parameters
 from journey_analytics.journeys import Parameters, model_parameters
 from journey_analytics.local_days import local_day, to_us, utc_offsets
-from journey_analytics.lock import hold
 from journey_analytics.marts import (
+    Snapshot,
+    current,
+    damage,
+    date_snapshot,
     is_current,
-    move_pointer,
-    remove_old_snapshots,
+    publish,
+    read_snapshot,
     write_snapshot,
 )
 from journey_analytics.project import Project
 from journey_analytics.quality.results import CheckResult, stop_if_failed
-from journey_analytics.sources.batches import Batch, batches
-from journey_analytics.sources.files import find_files
+from journey_analytics.retention import named_by_reports, remove_old_snapshots
+from journey_analytics.sources.batches import Batch, find_batches, must_be_unchanged
 from journey_analytics.sources.load import (
     EVENTS,
     QUARANTINE,
@@ -62,6 +64,8 @@ class Run:
     batches: list[Batch]
     received_us: int
     as_of: date | None
+    moves_pointer: bool = True
+    """Whether readers shall see the new snapshot; a day before the live one is only kept."""
     new_loads: list[Load] = field(default_factory=list)
     totals: list[SourceTotals] = field(default_factory=list)
     results: list[CheckResult] = field(default_factory=list)
@@ -70,6 +74,14 @@ class Run:
     """Those of the project, with what the data shows of them."""
     made: dict[str, int] = field(default_factory=dict)
     """The tables made so far, with their rows."""
+    snapshot: Snapshot | None = None
+    """What this run wrote, once it did."""
+
+    @property
+    def new_batches(self) -> list[Batch]:
+        """Those that the store does not hold."""
+        known = {load.batch_id for load in self.store.loads}
+        return [batch for batch in self.batches if batch.batch_id not in known]
 
     @property
     def warnings(self) -> list[CheckResult]:
@@ -92,42 +104,43 @@ class Step:
     name: str
     does: str
     work: Callable[[Run], str]
+    rows: Callable[[Run], int] | None = None
+    """How many rows it read or made, of a gate how many checks, for the record."""
 
 
 @contextmanager
-def start(project: Project, *, now: datetime, as_of: date | None = None) -> Iterator[Run]:
-    """Lock the project, look at its input files and open a new working database.
+def start(
+    project: Project, *, now: datetime, as_of: date | None = None, moves_pointer: bool = True
+) -> Iterator[Run]:
+    """Look at the project's input files and open a new working database. The caller holds the lock.
 
     Args:
         project: as read from its folder.
         now: the clock, aware; events later than this are taken for faults.
         as_of: the local day to report at the end of; the day of the last event when None.
+        moves_pointer: whether readers shall see the new snapshot.
 
     Raises:
-        LockedError: another run holds the project.
         SourceError: an input file is missing, empty or damaged.
     """
-    with hold(project.lock_file, now):
-        store = Store(project.store_folder)
-        found = [
-            batch
-            for source in project.sources
-            for batch in batches(source, find_files(project.folder, source))
-        ]
-        run_id = _run_id(project, store, found, as_of)
-        # what a run that was killed could not take away
-        shutil.rmtree(project.spill_folder, ignore_errors=True)
-        settings = project.settings
-        limits = Limits(settings.memory_limit, settings.threads)
-        with DuckDBEngine(project.spill_folder, limits) as engine:
-            yield Run(project, engine, run_id, store, found, to_us(now), as_of)
+    store = Store(project.store_folder)
+    found = find_batches(project.folder, project.sources)
+    run_id = run_id_of(project, store, found, as_of)
+    # what a run that was killed could not take away
+    shutil.rmtree(project.spill_folder, ignore_errors=True)
+    settings = project.settings
+    limits = Limits(settings.memory_limit, settings.threads)
+    with DuckDBEngine(project.spill_folder, limits) as engine:
+        yield Run(project, engine, run_id, store, found, to_us(now), as_of, moves_pointer)
 
 
 def _load(run: Run) -> str:
     # loads of an earlier try of this run stay in the store's memory; only their commit is still to come
+    to_load = run.new_batches
     run.new_loads += load_new(
         run.engine, run.store, run.batches, run.received_us, run.project.spill_folder / "unpacked"
     )
+    must_be_unchanged(to_load)
     run.totals = show_events(run.engine, run.store, list(run.project.sources), run.new_loads)
     for total in run.totals:
         # a source that brought nothing new has nothing new to be judged by
@@ -284,10 +297,18 @@ def _publish(run: Run) -> str:
             {"source": batch.source.name, **asdict(file)} for batch in run.batches for file in batch.files
         ],
     }
-    snapshot = write_snapshot(run.engine, folder, run.run_id, about)
-    move_pointer(folder, snapshot.name)
-    remove_old_snapshots(folder, run.project.settings.marts.keep)
-    return str(snapshot)
+    written = write_snapshot(run.engine, folder, run.run_id, about)
+    run.snapshot = read_snapshot(folder, written.name)
+    problems = damage(run.snapshot)
+    if problems:
+        raise DamagedError(problems)
+    if run.moves_pointer:
+        publish(folder, written.name, run.received_us)
+    else:
+        date_snapshot(folder, written.name, run.received_us)
+    needed = named_by_reports(run.project.reports_folder)
+    remove_old_snapshots(folder, run.project.settings.marts.keep, needed)
+    return str(written)
 
 
 def _report(run: Run) -> str:
@@ -296,27 +317,52 @@ def _report(run: Run) -> str:
     return str(write_report(run.project))
 
 
+def _checks(gate: str) -> Callable[[Run], int]:
+    """How many checks of a gate were made."""
+    return lambda run: sum(result.gate == gate for result in run.results)
+
+
 STEPS: tuple[Step, ...] = (
-    Step("load", "read the sources into typed events", _load),
-    Step("check_raw", "gate: is the batch fit to use", _check_raw),
-    Step("identity", "remove copies, find the customer of each event", _identity),
+    Step("load", "read the sources into typed events", _load, lambda run: sum(t.rows for t in run.totals)),
+    Step("check_raw", "gate: is the batch fit to use", _check_raw, _checks("raw")),
+    Step(
+        "identity",
+        "remove copies, find the customer of each event",
+        _identity,
+        lambda run: run.made["stg_touchpoints"],
+    ),
     Step("stage", "give each touchpoint its stage", _stage),
-    Step("journeys", "cut sessions and journeys, find the stages reached", _journeys),
-    Step("marts", "compute the marts", _marts),
-    Step("check_marts", "gate: do the numbers hold together", _check_marts),
-    Step("publish", "write the snapshot, move the pointer", _publish),
+    Step(
+        "journeys",
+        "cut sessions and journeys, find the stages reached",
+        _journeys,
+        lambda run: run.made["int_journeys"],
+    ),
+    Step("marts", "compute the marts", _marts, lambda run: sum(run.made[name] for name in marts())),
+    Step("check_marts", "gate: do the numbers hold together", _check_marts, _checks("marts")),
+    Step(
+        "publish",
+        "write the snapshot, move the pointer",
+        _publish,
+        lambda run: sum(run.snapshot.marts.values()) if run.snapshot else 0,
+    ),
     Step("report", "write the report from the published marts", _report),
 )
 
 
-def steps_to_do(run: Run, *, force: bool) -> tuple[Step, ...]:
-    """All steps; only the report when the marts were made from the same inputs, rules, settings and code."""
+def steps_to_do(run: Run, *, force: bool) -> tuple[tuple[Step, ...], bool]:
+    """The steps to do, and whether the marts are up to date: then it is only the report.
+
+    They are when the live ones were made from the same inputs, rules, settings and code.
+    """
     if not force and is_current(run.project.marts_folder, run.run_id):
-        return STEPS[-1:]
-    return STEPS
+        run.snapshot = current(run.project.marts_folder)
+        run.as_of = run.snapshot.as_of
+        return STEPS[-1:], True
+    return STEPS, False
 
 
-def _run_id(project: Project, store: Store, found: list[Batch], as_of: date | None) -> str:
+def run_id_of(project: Project, store: Store, found: list[Batch], as_of: date | None) -> str:
     """A name made from everything that decides the marts, so that the same gives the same."""
     parts = {
         "loads": sorted({load.batch_id for load in store.loads} | {batch.batch_id for batch in found}),

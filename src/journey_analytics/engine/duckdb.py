@@ -79,6 +79,10 @@ class DuckDBEngine:
         """Close the database; its tables are gone."""
         self.connection.close()
 
+    def interrupt(self) -> None:
+        """End the statement that runs just now, from another thread."""
+        self.connection.interrupt()
+
     def execute(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None) -> None:
         """Run one statement for its effect."""
         self.connection.execute(sql, parameters)

@@ -21,6 +21,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from journey_analytics import failpoints
 from journey_analytics.disk import sync
 from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import Problem, SourceError
@@ -112,7 +113,9 @@ class Store:
             entry = [asdict(load) for load in members]
             scratch.write_text(json.dumps(entry, default=str, indent=1) + "\n", encoding="utf-8")
             sync(scratch)
+            failpoints.reach("ledger.written")
             scratch.rename(ledger / f"{segment}.json")
+            failpoints.reach("ledger.named")
         sync(ledger)
 
     def in_force(self, source: Source, mapping_sha256: str) -> list[Load]:
