@@ -20,6 +20,7 @@ from journey_analytics.cli import (
     journeys,
     marts,
     nights,
+    quarantine,
     rules_on_data,
     runs,
     sources,
@@ -43,7 +44,7 @@ app = App(
     version_flags=["--version"],
 )
 marts.marts_app.update(history.app)
-for group in (runs, nights, sources, rules_on_data, marts, journeys, funnel, generate, docs):
+for group in (runs, nights, sources, rules_on_data, marts, journeys, funnel, quarantine, generate, docs):
     app.update(group.app)
 
 
