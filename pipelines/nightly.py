@@ -30,8 +30,10 @@ from journey_analytics.errors import EXIT_DONE, JourneyError, MachineError
 from journey_analytics.journal import Attempt, attempt
 from journey_analytics.marts import current
 from journey_analytics.project import read_project
+from journey_analytics.reports.content import read_content
 from journey_analytics.reports.findings import find
-from journey_analytics.reports.terminal import markdown_summary, print_summary
+from journey_analytics.reports.summary import markdown_summary
+from journey_analytics.reports.terminal import print_summary
 from journey_analytics.run import Step
 
 _RETRIES = 2
@@ -91,7 +93,7 @@ def nightly(project: Path, day: date | None = None, *, force: bool = False) -> s
         return Failed(message=error.describe(), data=error)
     snapshot = current(read.marts_folder)
     create_markdown_artifact(
-        markdown_summary(find(snapshot)),
+        markdown_summary(read_content(snapshot)),
         key="stage-funnel",
         description=f"{read.settings.project}, as of {snapshot.manifest['as_of']}",
     )

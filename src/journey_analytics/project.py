@@ -87,6 +87,25 @@ class Marts(_Section):
     keep: int = Field(30, ge=1, description="How many past snapshots stay readable.")
 
 
+class Reports(_Section):
+    """The pages of past days."""
+
+    keep: int = Field(60, ge=1, description="Of how many days the report is kept.")
+
+
+class Notify(_Section):
+    """Who is told what a run found."""
+
+    to: tuple[str, ...] = Field(
+        min_length=1,
+        description="Apprise URLs; ${NAME} in one is the environment's, so that no secret is here.",
+    )
+    on: tuple[Literal["alerts", "failure", "warning", "always"], ...] = Field(
+        ("alerts", "failure"),
+        description="alerts: there are some; failure: a run stopped; warning: a check warned; always.",
+    )
+
+
 class Settings(_Section):
     """The content of journey.yaml."""
 
@@ -117,6 +136,8 @@ class Settings(_Section):
     )
     threads: int | None = Field(None, ge=1, description="All cores when not given.")
     marts: Marts = Field(default=Marts(), description="Where the marts are published.")
+    reports: Reports = Field(default=Reports(), description="How reports are made and kept.")
+    notify: Notify | None = Field(None, description="Who is told about a run, and of what.")
 
     @field_validator("timezone")
     @classmethod

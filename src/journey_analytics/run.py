@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from functools import cache
+from typing import Any
 
 import polars as pl
 
@@ -35,7 +36,7 @@ from journey_analytics.marts import (
     read_snapshot,
     write_snapshot,
 )
-from journey_analytics.project import Project
+from journey_analytics.project import Project, Settings
 from journey_analytics.quality.results import CheckResult, stop_if_failed
 from journey_analytics.retention import named_by_reports, remove_old_snapshots
 from journey_analytics.sources.batches import Batch, find_batches, must_be_unchanged
@@ -292,6 +293,8 @@ def _publish(run: Run) -> str:
         ],
         "stage_model": run.project.stage_model.name,
         "conversion_stage": run.project.settings.conversion.stage,
+        "stages": [{"stage": stage.stage, "owner": stage.owner} for stage in run.project.stage_model.stages],
+        "definitions": _definitions(run.project.settings),
         "warnings": [f"{r.table}: {r.check}: {r.sample}" for r in run.warnings],
         "inputs": [
             {"source": batch.source.name, **asdict(file)} for batch in run.batches for file in batch.files
@@ -311,10 +314,29 @@ def _publish(run: Run) -> str:
     return str(written)
 
 
+def _definitions(settings: Settings) -> dict[str, Any]:
+    """The settings that say what the marts' numbers mean."""
+    restart = settings.journey.restart
+    return {
+        "conversion_window_seconds": settings.conversion.window.total_seconds(),
+        "inactivity_seconds": settings.journey.inactivity.total_seconds(),
+        "session_timeout_seconds": settings.session_timeout.total_seconds(),
+        "journey_key": settings.journey.key,
+        "restart": restart
+        and {
+            "after": restart.after,
+            "on": restart.on,
+            "cool_down_seconds": restart.cool_down.total_seconds(),
+        },
+    }
+
+
 def _report(run: Run) -> str:
+    from journey_analytics.reports.delivery import tell
     from journey_analytics.reports.dropoff import write_report
 
-    return str(write_report(run.project))
+    written = write_report(run.project, run.snapshot or current(run.project.marts_folder))
+    return "; ".join([str(written.path), *tell(run.project, written)])
 
 
 def _checks(gate: str) -> Callable[[Run], int]:

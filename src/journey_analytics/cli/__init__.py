@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError
 
 from journey_analytics import __version__
 from journey_analytics.cli import (
+    alerts,
     docs,
     funnel,
     generate,
@@ -21,6 +22,7 @@ from journey_analytics.cli import (
     marts,
     nights,
     quarantine,
+    report,
     rules_on_data,
     runs,
     sources,
@@ -44,7 +46,9 @@ app = App(
     version_flags=["--version"],
 )
 marts.marts_app.update(history.app)
-for group in (runs, nights, sources, rules_on_data, marts, journeys, funnel, quarantine, generate, docs):
+for group in (
+    runs, nights, report, sources, quarantine, rules_on_data, marts, alerts, journeys, funnel, generate, docs,
+):  # fmt: skip
     app.update(group.app)
 
 

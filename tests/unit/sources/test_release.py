@@ -39,7 +39,8 @@ def _project(folder: Path, occurred_at: str = _ISO, more: str = "", kind: str = 
     )
     mapping = (
         f"source: web\nformat: {kind}\nfiles: in/*.{kind}\n{more}columns:\n  event_id: id\n"
-        f"  occurred_at: {json.dumps(occurred_at)}\n  event_name: name\n  customer_ref: who\n  revenue: total\n"
+        f"  occurred_at: {json.dumps(occurred_at)}\n"
+        "  event_name: name\n  customer_ref: who\n  revenue: total\n"
     )
     write(folder / "web.yaml", mapping)
     return read_project(folder)
