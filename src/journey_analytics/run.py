@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 
 from journey_analytics import __version__
-from journey_analytics.contracts import contracts
+from journey_analytics.contracts import Contract, contracts
 from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.models import marts, models, sql_folder
 from journey_analytics.errors import DamagedError, Problem, SourceError
@@ -52,6 +52,10 @@ from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
 from journey_analytics.stages.stage_map import StageMap
 from journey_analytics.stages.tables import rule_table, stage_table
 from journey_analytics.tables import make, needed_for
+
+
+_NEW_EVENTS = "new_events"
+"""The view of the events that came with this run."""
 
 
 @dataclass
@@ -171,12 +175,30 @@ def _load_table(source: str) -> str:
 def _check_raw(run: Run) -> str:
     # imported here, like in _check_marts: it takes seconds, and `journey --help` must not
     from journey_analytics.quality.gates import contract_suite, load_suite, run_gate
+    from journey_analytics.quality.row_rules import run_row_rules
 
     suites = {_load_table(total.source): load_suite() for total in run.totals}
-    suites[EVENTS] = contract_suite(contracts()[EVENTS])
-    told = _passed(run, run_gate(run.engine, "raw", suites))
+    fresh = _show_new_events(run)
+    suites.update({contract.table: contract_suite(contract) for contract in fresh})
+    results = [*run_gate(run.engine, "raw", suites), *run_row_rules(run.engine, "raw", fresh)]
+    told = _passed(run, results)
     run.store.commit(run.new_loads)
     return told
+
+
+def _show_new_events(run: Run) -> list[Contract]:
+    """Make the view of the events that came with this run, and give its contract; none when none came.
+
+    What the store held before was judged by the run that brought it.
+    """
+    if not run.new_loads:
+        return []
+    loads = [
+        (source, [load for load in run.new_loads if load.source == source.name])
+        for source in run.project.sources
+    ]
+    run.engine.create_view(_NEW_EVENTS, run.store.events_sql(loads))
+    return [contracts()[EVENTS].model_copy(update={"table": _NEW_EVENTS})]
 
 
 def _identity(run: Run) -> str:
