@@ -10,6 +10,7 @@ and the pointer (marts.py).
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,9 +148,17 @@ def _columns(contract: Contract) -> str:
 
 
 def _metadata(contract: Contract) -> dict[str, str]:
+    """What a mart's files say of themselves; of each column as JSON what its type does not."""
+    columns = {
+        column.name: column.model_dump(
+            include={"description", "unit", "nullable", "values", "min", "max"}, exclude_none=True
+        )
+        for column in contract.columns
+    }
     return {
         "journey_table": contract.table,
         "journey_description": contract.description,
         "journey_grain": contract.grain,
         "journey_key": ", ".join(contract.key),
+        "journey_columns": json.dumps(columns, ensure_ascii=False),
     }

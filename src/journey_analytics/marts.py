@@ -2,6 +2,7 @@
 
     marts/snapshots/<run_id>/mart_x.parquet                     one file per mart
     marts/snapshots/<run_id>/mart_x/day=2026-10-05/part-0.parquet    one per day, for event-level marts
+    marts/snapshots/<run_id>/data_dictionary.md, marts.sql      what the columns mean, views of the files
     marts/snapshots/<run_id>/manifest.json                      files, rows, sha256, inputs, versions
     marts/CURRENT                                               the name of the live snapshot
 
@@ -30,6 +31,7 @@ from journey_analytics.disk import sha256_of, sync
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import DamagedError, MartError, Problem, advise
 from journey_analytics.mart_files import write_marts
+from journey_analytics.reference.dictionary import DOCUMENTS, document
 
 POINTER = "CURRENT"
 MANIFEST = "manifest.json"
@@ -157,7 +159,9 @@ def write_snapshot(
     if scratch.exists():
         shutil.rmtree(scratch)
     scratch.mkdir(parents=True)
-    manifest = {"run_id": run_id, **about, "marts": write_marts(engine, scratch, base)}
+    written = write_marts(engine, scratch, base)
+    documents = [_write_document(scratch, name) for name in DOCUMENTS]
+    manifest = {"run_id": run_id, **about, "marts": written, "documents": documents}
     text = json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n"
     (scratch / MANIFEST).write_text(text, encoding="utf-8")
     failpoints.reach("publish.manifest_written")
@@ -240,14 +244,30 @@ def damage(snapshot: Snapshot) -> list[Problem]:
     """Every file of a snapshot that is not what its manifest says, byte for byte."""
     heal = "`journey marts restore` an earlier snapshot, or `journey run --force` to publish anew"
     problems = []
-    for entry in snapshot.manifest["marts"].values():
-        for file in entry["files"]:
-            path = snapshot.folder / file["path"]
-            if not path.is_file():
-                problems.append(Problem("a published file is missing", str(path), heal))
-                continue
-            found = sha256_of(path)
-            if found != file["sha256"]:
-                what = f"a published file is damaged: sha256 {found[:12]}, published as {file['sha256'][:12]}"
-                problems.append(Problem(what, f"{path}, {path.stat().st_size:,} bytes", heal))
+    published = [file for entry in snapshot.manifest["marts"].values() for file in entry["files"]]
+    for file in [*published, *snapshot.manifest["documents"]]:
+        path = snapshot.folder / file["path"]
+        if not path.is_file():
+            problems.append(Problem("a published file is missing", str(path), heal))
+            continue
+        found = sha256_of(path)
+        if found != file["sha256"]:
+            what = f"a published file is damaged: sha256 {found[:12]}, published as {file['sha256'][:12]}"
+            problems.append(Problem(what, f"{path}, {path.stat().st_size:,} bytes", heal))
     return problems
+
+
+def _write_document(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    path.write_text(document(name), encoding="utf-8")
+    return _entry(path, folder)
+
+
+def _entry(path: Path, folder: Path) -> dict[str, Any]:
+    """A file of the snapshot as its manifest lists it."""
+    sync(path)
+    return {
+        "path": str(path.relative_to(folder)),
+        "bytes": path.stat().st_size,
+        "sha256": sha256_of(path),
+    }

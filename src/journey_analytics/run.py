@@ -19,7 +19,7 @@ import duckdb
 import polars as pl
 
 from journey_analytics import __version__
-from journey_analytics.contracts import contracts
+from journey_analytics.contracts import Contract, contracts
 from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.models import marts, models, models_sha256
 from journey_analytics.errors import DamagedError, MartError, ModelError, Problem, SourceError
@@ -60,6 +60,9 @@ from journey_analytics.stages.tables import rule_table, stage_table
 from journey_analytics.tables import make, needed_for
 from journey_analytics.takeover import find_changes, keep, start_over, unseen_rules
 from journey_analytics.work import CHANGED, RebuildError
+
+_NEW_EVENTS = "new_events"
+"""The view of the events that came with this run."""
 
 
 @dataclass
@@ -196,10 +199,27 @@ def _load_table(source: str) -> str:
 def _check_raw(run: Run) -> str:
     # imported here, like in _check_marts: it takes seconds, and `journey --help` must not
     from journey_analytics.quality.gates import contract_suite, load_suite, run_gate
+    from journey_analytics.quality.row_rules import run_row_rules
 
     suites = {_load_table(total.source): load_suite() for total in run.totals if total.loads}
-    suites[EVENTS] = contract_suite(contracts()[EVENTS])
-    return _passed(run, run_gate(run.engine, "raw", suites))
+    fresh = _show_new_events(run)
+    suites.update({contract.table: contract_suite(contract) for contract in fresh})
+    return _passed(run, [*run_gate(run.engine, "raw", suites), *run_row_rules(run.engine, "raw", fresh)])
+
+
+def _show_new_events(run: Run) -> list[Contract]:
+    """Make the view of the events that came with this run, and give its contract; none when none came.
+
+    What the store held before was judged by the run that brought it.
+    """
+    if not run.new_loads:
+        return []
+    loads = [
+        (source, [load for load in run.new_loads if load.source == source.name])
+        for source in run.project.sources
+    ]
+    run.engine.create_view(_NEW_EVENTS, run.store.events_sql(loads))
+    return [contracts()[EVENTS].model_copy(update={"table": _NEW_EVENTS})]
 
 
 def _identity(run: Run) -> str:
@@ -334,6 +354,7 @@ def make_tables(run: Run, *tables: str) -> dict[str, int]:
 
 def _check_marts(run: Run) -> str:
     from journey_analytics.quality.gates import contract_suite, run_gate
+    from journey_analytics.quality.row_rules import run_row_rules
     from journey_analytics.quality.sql_checks import run_key_checks, run_sql_checks
 
     published = [contracts()[name] for name in marts()]
@@ -350,6 +371,7 @@ def _check_marts(run: Run) -> str:
         results = [
             *run_gate(run.engine, "marts", suites),
             *run_key_checks(run.engine, "marts", published),
+            *run_row_rules(run.engine, "marts", published),
         ]
     return _passed(run, [*results, *run_sql_checks(run.engine, "marts")])
 

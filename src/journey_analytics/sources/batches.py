@@ -23,7 +23,7 @@ from journey_analytics.errors import Problem, SourceError
 from journey_analytics.sources.files import InputFile, csv_header, find_files
 from journey_analytics.sources.mapping import Source
 from journey_analytics.sources.store import LoadedFile, Store
-from journey_analytics.sources.values import EVENT_TYPES
+from journey_analytics.sources.values import EVENT_TYPES, row_rules
 
 GROWING = ("csv", "jsonl", "access_log")
 """Formats of files to which lines may be added; of those only the new lines are loaded."""
@@ -108,13 +108,14 @@ def must_be_unchanged(loaded: Iterable[Batch]) -> None:
 
 
 def mapping_sha256(source: Source) -> str:
-    """One hash over everything in a mapping that decides the events, and over the code's own types."""
-    text = (
-        source.mapping.model_dump_json(exclude={"files", "late_window"})
-        + repr(source.channels)
-        + str(EVENT_TYPES)
+    """One hash over everything in a mapping that decides the events, and over our own types and rules."""
+    parts = (
+        source.mapping.model_dump_json(exclude={"files", "late_window"}),
+        source.channels,
+        EVENT_TYPES,
+        row_rules(source),
     )
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
 def groups_to_load(store: Store, found: Iterable[Batch]) -> Iterator[list[Batch]]:
