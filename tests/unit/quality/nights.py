@@ -1,7 +1,7 @@
 """Made-up measures of many nights, for simulations: sources of several sizes, weekdays, seasons, holidays.
 
-Belongs here: how clean days swing. Nothing of it is taken from what the gates assume: events come in visits of
-several, volumes and shares have noise of their own from day to day on top of counting, and grow.
+Belongs here: how clean days swing. Nothing of it is taken from what the gates assume: events come in visits,
+volumes and shares have noise of their own from day to day on top of counting, and grow.
 """
 
 from __future__ import annotations
@@ -20,10 +20,19 @@ SIZES = {"web": 9_000, "mail": 3_000, "orders": 700, "support": 150, "survey": 6
 """Events of a usual day."""
 _VISIT = {"web": 6, "mail": 1, "orders": 3, "support": 2, "survey": 1, "referral": 1}
 _WEEKDAYS = np.array([1.02, 0.98, 0.96, 0.98, 0.92, 1.05, 1.25])
-_CHANNELS = {"email": 0.3, "paid_search": 0.25, "direct": 0.2, "organic": 0.15, "referral": 0.07, "unassigned": 0.03}
+_CHANNELS = {
+    "email": 0.3,
+    "paid_search": 0.25,
+    "direct": 0.2,
+    "organic": 0.15,
+    "referral": 0.07,
+    "unassigned": 0.03,
+}
 _STAGES = {"interest": 0.6, "consideration": 0.25, "purchase": 0.08, "usage": 0.06, "(unmapped)": 0.01}
 _EVENTS = {"page_view": 0.7, "product": 0.2, "cart": 0.07, "order": 0.03}
-_HOURS = np.array([12, 6, 3, 2, 2, 4, 11, 22, 32, 40, 46, 49, 52, 50, 48, 48, 50, 54, 62, 72, 78, 70, 48, 26.0])
+_HOURS = np.array(
+    [12, 6, 3, 2, 2, 4, 11, 22, 32, 40, 46, 49, 52, 50, 48, 48, 50, 54, 62, 72, 78, 70, 48, 26.0]
+)
 
 
 @dataclass
@@ -78,21 +87,31 @@ def make_up(seed: int, last: date, nights: int, *, known_days: int = DAYS + 90) 
         hours[source] = draw.multinomial(visits, shares).astype(float) * _VISIT[source]
         events = hours[source].sum(axis=1)
         series.append(Series(source, Measure.EVENTS, "", events, np.ones(days)))
-        for measure, mix in ((Measure.CHANNEL, _CHANNELS), (Measure.STAGE, _STAGES), (Measure.EVENT, _EVENTS)):
+        for measure, mix in (
+            (Measure.CHANNEL, _CHANNELS),
+            (Measure.STAGE, _STAGES),
+            (Measure.EVENT, _EVENTS),
+        ):
             weights = np.array(list(mix.values())) * np.exp(draw.normal(0, 0.12, (days, len(mix))))
             weights /= weights.sum(axis=1, keepdims=True)
             counts = draw.multinomial(visits, weights).astype(float) * _VISIT[source]
             series += [Series(source, measure, part, counts[:, n], events) for n, part in enumerate(mix)]
         for column, share in (("customer_ref", 0.4), ("device", 0.02), ("utm_source", 0.5)):
             missing = draw.binomial(visits, share * np.exp(draw.normal(0, 0.05, days))).astype(float)
-            series.append(Series(source, Measure.MISSING, f"{column} in page_view", missing * _VISIT[source], events))
+            series.append(
+                Series(source, Measure.MISSING, f"{column} in page_view", missing * _VISIT[source], events)
+            )
         paid = draw.binomial(events.astype(int), 0.3).astype(float)
         revenue = np.array([draw.lognormal(3.5, 0.9, int(n)).sum() for n in np.minimum(paid, 400)])
         revenue *= paid / np.maximum(np.minimum(paid, 400), 1)
         series.append(Series(source, Measure.REVENUE, "", revenue, paid))
-        series.append(Series(source, Measure.NEGATIVE, "", draw.binomial(paid.astype(int), 0.02).astype(float), paid))
+        series.append(
+            Series(source, Measure.NEGATIVE, "", draw.binomial(paid.astype(int), 0.02).astype(float), paid)
+        )
         silent = 24 - np.array([_last_hour(day, draw) for day in hours[source]])
-        series.append(Series(source, Measure.FRESHNESS, "", np.where(events > 0, silent, np.inf), np.ones(days)))
+        series.append(
+            Series(source, Measure.FRESHNESS, "", np.where(events > 0, silent, np.inf), np.ones(days))
+        )
     return Nights(first, days, hours, series)
 
 
