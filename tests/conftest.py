@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from journey_analytics.cli import main
+from journey_analytics.journal import attempt
 from journey_analytics.marts import Snapshot, current
 from journey_analytics.project import read_project
-from journey_analytics.run import start, steps_to_do
 
 CHECKOUT = Path(__file__).parents[1]
 SHARED_DATA = CHECKOUT.parent / "shared" / "data"
@@ -48,9 +48,9 @@ def shared(name: str) -> Path:
 def run_project(folder: Path, *, force: bool = True) -> Snapshot:
     """Run a project with a fixed clock and return what it published."""
     project = read_project(folder)
-    with start(project, now=NOW) as run:
-        for step in steps_to_do(run, force=force):
-            step.work(run)
+    with attempt(project, now=NOW, force=force) as tried:
+        for step in tried.steps:
+            tried.do(step)
     return current(project.marts_folder)
 
 

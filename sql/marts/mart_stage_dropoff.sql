@@ -1,7 +1,8 @@
 -- mart_stage_dropoff: where journeys stop, per stage and channel, over the whole report period.
 -- Grain:  one row per stage_model, funnel_kind, channel_role, channel, stage.
 -- Reads:  mart_stage_funnel (entry_date and the grain above); int_funnel_stages
---         (stage_model, funnel_kind, stage); int_stage_continuations (the grain above, but the last stages).
+--         (stage_model, funnel_kind, stage); int_stage_continuations (the grain above, but the last stages);
+--         int_stage_changes (stage_model, channel_role, channel, stage).
 -- Params: none.
 with
 
@@ -131,7 +132,19 @@ final as (
         end as drop_off_rate_high,
         int_stage_continuations.continuation_rate,
         int_stage_continuations.continuation_rate_low,
-        int_stage_continuations.continuation_rate_high
+        int_stage_continuations.continuation_rate_high,
+        int_stage_changes.early_drop_off_rate,
+        int_stage_changes.baseline_rate,
+        int_stage_changes.change,
+        int_stage_changes.change_low,
+        int_stage_changes.change_high,
+        int_stage_changes.p_value,
+        int_stage_changes.q_value,
+        coalesce(int_stage_changes.is_alert, false) as is_alert,
+        case when int_stage_changes.is_alert then int_stage_changes.first_date end as first_date,
+        case when int_stage_changes.is_alert then int_stage_changes.last_date end as last_date,
+        case when int_stage_changes.is_alert then int_stage_changes.excess_drops end as excess_drops,
+        case when int_stage_changes.is_alert then int_stage_changes.value_at_risk end as value_at_risk
     from with_interval
     left join int_stage_continuations
         on
@@ -140,6 +153,13 @@ final as (
             and with_interval.channel_role = int_stage_continuations.channel_role
             and with_interval.channel = int_stage_continuations.channel
             and with_interval.stage = int_stage_continuations.stage
+    left join int_stage_changes
+        on
+            with_interval.funnel_kind = 'touched'
+            and with_interval.stage_model = int_stage_changes.stage_model
+            and with_interval.channel_role = int_stage_changes.channel_role
+            and with_interval.channel = int_stage_changes.channel
+            and with_interval.stage = int_stage_changes.stage
 
 )
 

@@ -11,24 +11,43 @@
 -- Params: $stage_model: the project's own.
 with
 
-places as (
+-- each kind of path by itself: the fewer columns a window sorts by, the sooner it is done
+visits as (
 
     select
         stage_model,
         'stages' as path_kind,
         journey_id,
-        visit_number as place,
         stage as name,
-        entered_us
+        entered_us,
+        lead(stage) over (
+            partition by stage_model, journey_id
+            order by visit_number asc nulls first
+        ) as next_name,
+        lead(entered_us) over (
+            partition by stage_model, journey_id
+            order by visit_number asc nulls first
+        ) as next_us
     from int_stage_visits
-    union all
+
+),
+
+touchpoints as (
+
     select
         $stage_model as stage_model,
         'events' as path_kind,
         journey_id,
-        touchpoint_number as place,
         event_name as name,
-        occurred_us as entered_us
+        occurred_us as entered_us,
+        lead(event_name) over (
+            partition by journey_id
+            order by touchpoint_number asc nulls first
+        ) as next_name,
+        lead(occurred_us) over (
+            partition by journey_id
+            order by touchpoint_number asc nulls first
+        ) as next_us
     from int_journey_touchpoints
 
 ),
@@ -39,18 +58,41 @@ with_next as (
         stage_model,
         path_kind,
         journey_id,
-        place,
         name,
         entered_us,
-        lead(name) over (
-            partition by stage_model, path_kind, journey_id
-            order by place asc nulls first
-        ) as next_name,
-        lead(entered_us) over (
-            partition by stage_model, path_kind, journey_id
-            order by place asc nulls first
-        ) as next_us
-    from places
+        next_name,
+        next_us
+    from visits
+    union all
+    select
+        stage_model,
+        path_kind,
+        journey_id,
+        name,
+        entered_us,
+        next_name,
+        next_us
+    from touchpoints
+
+),
+
+starts as (
+
+    select
+        stage_model,
+        'stages' as path_kind,
+        journey_id,
+        stage as name
+    from int_stage_visits
+    where visit_number = 1
+    union all
+    select
+        $stage_model as stage_model,
+        'events' as path_kind,
+        journey_id,
+        event_name as name
+    from int_journey_touchpoints
+    where touchpoint_number = 1
 
 ),
 
@@ -73,16 +115,15 @@ moves as (
         on with_next.journey_id = int_journeys.journey_id
     union all
     select
-        places.stage_model,
-        places.path_kind,
+        starts.stage_model,
+        starts.path_kind,
         int_journeys.first_channel,
         '(start)' as from_name,
-        places.name as to_name,
+        starts.name as to_name,
         cast(null as bigint) as move_us
-    from places
+    from starts
     inner join int_journeys
-        on places.journey_id = int_journeys.journey_id
-    where places.place = 1
+        on starts.journey_id = int_journeys.journey_id
 
 ),
 

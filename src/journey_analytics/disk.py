@@ -18,6 +18,16 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Put a text in the place of a file, on disk when this returns; a reader sees the old or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f"{path.name}.tmp")
+    scratch.write_text(text, encoding="utf-8")
+    sync(scratch)
+    scratch.rename(path)
+    sync(path.parent)
+
+
 def sha256_of(path: Path, size: int | None = None) -> str:
     """The hash of the file's content, or of its first `size` bytes."""
     digest = hashlib.sha256()

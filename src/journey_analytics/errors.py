@@ -7,6 +7,7 @@ Does not belong here: the checks that find the problems (they live in the room t
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,10 @@ EXIT_USAGE = 2
 EXIT_GATE_FAILED = 3
 EXIT_NOT_EVALUATED = 4
 EXIT_LOCKED = 5
+EXIT_STALE = 6
 EXIT_INTERNAL = 70
+EXIT_MACHINE = 74
+EXIT_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,20 @@ class LockedError(JourneyError):
     exit_code = EXIT_LOCKED
 
 
+class MachineError(JourneyError):
+    """The machine refused (disk full, broken, or away): the one error that trying again can cure."""
+
+    exit_code = EXIT_MACHINE
+
+
 class MartError(JourneyError):
     """Marts that were asked for are not there, or are not what their manifest says."""
+
+
+class DamagedError(JourneyError):
+    """Published files are not what their manifest says."""
+
+    exit_code = EXIT_GATE_FAILED
 
 
 class QueryError(JourneyError):
@@ -116,6 +132,21 @@ class ModelError(JourneyError):
     """A SQL model failed: a fault of this product or of the machine, not of the user's files."""
 
     exit_code = EXIT_NOT_EVALUATED
+
+
+class Stopped(KeyboardInterrupt):
+    """Somebody asked the process to end. The marts stay as they were."""
+
+    def __init__(self, number: int) -> None:
+        self.exit_code = 128 + number
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+
+
+def exit_code_of(error: BaseException) -> int:
+    """What a command ends with that is ended by this."""
+    if isinstance(error, JourneyError | Stopped):
+        return error.exit_code
+    return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_INTERNAL
 
 
 def closest(name: str, valid: Iterable[str]) -> str | None:

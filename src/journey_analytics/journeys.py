@@ -6,8 +6,9 @@ Does not belong here: the definitions themselves (sql/intermediate), stage rules
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
+from journey_analytics.alerts.period import TREND_DAYS
 from journey_analytics.durations import microseconds
 from journey_analytics.local_days import end_of_day_us
 from journey_analytics.project import Project
@@ -22,6 +23,8 @@ def model_parameters(project: Project, as_of: date) -> Parameters:
     return {
         "stage_model": project.stage_model.name,
         "as_of_us": end_of_day_us(as_of, project.zone),
+        "as_of_date": as_of.isoformat(),
+        "trend_from_us": end_of_day_us(as_of - timedelta(days=TREND_DAYS), project.zone),
         "session_timeout_us": microseconds(settings.session_timeout),
         "inactivity_us": microseconds(settings.journey.inactivity),
         "restart_after_ordinal": project.stage_model.ordinal(restart.after) if restart else None,

@@ -88,6 +88,25 @@ class Marts(_Section):
     keep: int = Field(30, ge=1, description="How many past snapshots stay readable.")
 
 
+class Reports(_Section):
+    """The pages of past days."""
+
+    keep: int = Field(60, ge=1, description="Of how many days the report is kept.")
+
+
+class Notify(_Section):
+    """Who is told what a run found."""
+
+    to: tuple[str, ...] = Field(
+        min_length=1,
+        description="Apprise URLs; ${NAME} in one is the environment's, so that no secret is here.",
+    )
+    on: tuple[Literal["alerts", "failure", "warning", "always"], ...] = Field(
+        ("alerts", "failure"),
+        description="alerts: there are some; failure: a run stopped; warning: a check warned; always.",
+    )
+
+
 class Accepted(_Section):
     """A learned check that may say of some days what it will: the day really was like that."""
 
@@ -138,6 +157,8 @@ class Settings(_Section):
     memory_limit: str = Field("4GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$")
     threads: int | None = Field(None, ge=1, description="All cores when not given.")
     marts: Marts = Marts()
+    reports: Reports = Reports()
+    notify: Notify | None = None
     quality: Quality = Quality()
 
     @field_validator("timezone")
@@ -197,6 +218,11 @@ class Project:
     def spill_folder(self) -> Path:
         """Where the engine puts what does not fit in memory."""
         return self.folder / "work.spill"
+
+    @property
+    def work_file(self) -> Path:
+        """What a run keeps for the next one; may be deleted."""
+        return self.folder / "work.duckdb"
 
     @property
     def store_folder(self) -> Path:

@@ -14,6 +14,7 @@ from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import Problem, QueryError, advise
 from journey_analytics.marts import Snapshot
 from journey_analytics.record import RECORD_FOLDER, record_sql, record_tables
+from journey_analytics.retention import pinned
 
 DEFAULT_TIMEOUT_SECONDS = 60
 _MEMORY_LIMIT = "2GB"
@@ -24,7 +25,18 @@ _RUNS_WHAT_IT_EXPLAINS = re.compile(r"\s*explain\s*(\(|analy[sz]e\b)", re.IGNORE
 
 @contextmanager
 def open_marts(snapshot: Snapshot) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with one view per mart and table of the record, locked to their folders."""
+    """A connection with one view per mart and table of the record, locked to their folders.
+
+    No run removes the snapshot while it is open.
+
+    Raises:
+        MartError: the snapshot was removed just now.
+    """
+    with pinned(snapshot):
+        yield from _connect(snapshot)
+
+
+def _connect(snapshot: Snapshot) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect(
         ":memory:",
         config={

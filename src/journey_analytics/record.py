@@ -17,6 +17,7 @@ from typing import Any
 
 import polars as pl
 
+from journey_analytics import failpoints
 from journey_analytics.contracts import Contract, contracts
 from journey_analytics.disk import sync
 from journey_analytics.engine.duckdb import DuckDBEngine
@@ -56,7 +57,9 @@ def append(
         rows_sql, place = _select(contract, "appended"), quoted(str(scratch))
         engine.execute(f"copy ({rows_sql}) to {place} (format parquet, compression zstd)")
     sync(scratch)
+    failpoints.reach("record.written")
     scratch.rename(path)
+    failpoints.reach("record.named")
     sync(folder)
     return path
 

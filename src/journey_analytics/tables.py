@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from graphlib import TopologicalSorter
 
@@ -44,12 +45,38 @@ def _closed_entries(engine: DuckDBEngine, parameters: Parameters) -> int:
     )
 
 
+def _stage_changes(engine: DuckDBEngine, parameters: Parameters) -> int:
+    # scipy takes longer to import than a command may take to print its help
+    from journey_analytics.alerts.kernels import make_changes
+
+    return make_changes(engine, _as_of(parameters))
+
+
+def _stage_limits(engine: DuckDBEngine, parameters: Parameters) -> int:
+    from journey_analytics.alerts.kernels import make_limits
+
+    return make_limits(engine, _as_of(parameters))
+
+
+def _alert_causes(engine: DuckDBEngine, parameters: Parameters) -> int:
+    from journey_analytics.alerts.kernels import make_causes
+
+    return make_causes(engine, _as_of(parameters))
+
+
+def _as_of(parameters: Parameters) -> date:
+    return date.fromisoformat(str(parameters["as_of_date"]))
+
+
 KERNELS: dict[str, Kernel] = {
     "int_stage_continuations": Kernel(("int_stage_durations",), _continuations),
     "int_alias_groups": Kernel(("int_alias_edges",), _alias_groups),
     "int_closed_entries": Kernel(
         ("int_journey_touchpoints", "int_further_touchpoints", "int_funnel_stages"), _closed_entries
     ),
+    "int_stage_changes": Kernel(("int_stage_days",), _stage_changes),
+    "int_stage_limits": Kernel(("int_stage_days", "int_stage_changes"), _stage_limits),
+    "int_alert_causes": Kernel(("int_stage_changes", "int_stage_entries"), _alert_causes),
 }
 
 

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from journey_analytics.alerts.period import TREND_DAYS
 from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.models import LAYERS, models
-from journey_analytics.local_days import utc_offsets
+from journey_analytics.local_days import local_day, utc_offsets
 from journey_analytics.stages.compile import OUTPUT_TABLE, ProjectTime, compile_rules
 from journey_analytics.stages.conditions import Comparison
 from journey_analytics.stages.rules import StageRule
@@ -139,6 +140,8 @@ def run(
     known = {
         "stage_model": stages.name,
         "as_of_us": setup.as_of_us,
+        "as_of_date": local_day(setup.as_of_us - 1, ZoneInfo(setup.zone)).isoformat(),
+        "trend_from_us": setup.as_of_us - TREND_DAYS * DAY,
         "max_ids": 50,
         "session_timeout_us": setup.session_timeout_us,
         "inactivity_us": setup.inactivity_us,

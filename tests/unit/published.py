@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from journey_analytics import marts
 from journey_analytics.contracts import Contract, contracts
 from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.models import marts as mart_names
-from journey_analytics.marts import Snapshot, current, move_pointer, write_snapshot
+from journey_analytics.marts import Snapshot, current, write_snapshot
 
 Row = dict[str, Any]
 
@@ -47,17 +48,19 @@ def fill(engine: DuckDBEngine, contract: Contract, rows: list[Row]) -> None:
         engine.execute(f"insert into {contract.table} values ({names})", values)
 
 
-def publish(folder: Path, run_id: str = "run1", **rows: list[Row]) -> Snapshot:
-    """Publish mart tables with these rows and return the live snapshot."""
+def publish(
+    folder: Path, run_id: str = "run1", *, as_of: str = "2024-05-31", now_us: int = 0, **rows: list[Row]
+) -> Snapshot:
+    """Publish mart tables with these rows and return the live snapshot; the newest, whatever the time."""
     about = {
         "project": "shop",
-        "as_of": "2024-05-31",
+        "as_of": as_of,
         "stage_model": _DEFAULTS["VARCHAR"],
         "conversion_stage": "purchase",
     }
     with tables(**rows) as engine:
         write_snapshot(engine, folder, run_id, {**about, "stages_not_observed": [], "warnings": []})
-    move_pointer(folder, run_id)
+    marts.publish(folder, run_id, now_us)
     return current(folder)
 
 

@@ -143,7 +143,7 @@ def test_a_header_without_rows_stops_at_the_raw_gate(tiny: Path) -> None:
     text = (tiny / "input" / "web.csv").read_text(encoding="utf-8")
     (tiny / "input" / "web.csv").write_text(text.splitlines()[0] + "\n", encoding="utf-8")
     assert_refused(journey("run", "-p", str(tiny)), 3, "GateError", "load_web")
-    assert not (tiny / "marts").exists()
+    assert not (tiny / "marts" / "CURRENT").exists()
 
 
 def test_a_truncated_parquet_file_is_named_with_its_length(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_truncated_parquet_file_is_named_with_its_length(tmp_path: Path) -> No
     path.write_bytes(whole[:1_000_000])
     refused = journey_process("run", "-p", str(folder))
     assert_refused(refused, 3, "transactions.parquet, byte 1000000", "cut short")
-    assert not (folder / "marts").exists()
+    assert not (folder / "marts" / "CURRENT").exists()
 
 
 def test_a_damaged_parquet_page_stops_the_run(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_damaged_parquet_page_stops_the_run(tmp_path: Path) -> None:
     content[middle : middle + 1000] = bytes(1000)
     path.write_bytes(content)
     assert_refused(journey("run", "-p", str(folder)), 3, "'baskets' breaks off while it is read")
-    assert not (folder / "marts").exists()
+    assert not (folder / "marts" / "CURRENT").exists()
 
 
 def test_bad_rows_go_to_quarantine_and_too_many_stop_the_run(tiny: Path) -> None:
@@ -203,7 +203,10 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 def test_every_command_has_help_with_an_example() -> None:
     for words in (
         ["run"],
+        ["status"],
+        ["backfill"],
         ["demo"],
+        ["report"],
         ["init"],
         ["generate"],
         ["query"],
@@ -214,6 +217,10 @@ def test_every_command_has_help_with_an_example() -> None:
         ["rules", "test"],
         ["marts", "list"],
         ["marts", "describe"],
+        ["marts", "history"],
+        ["marts", "diff"],
+        ["marts", "restore"],
+        ["marts", "verify"],
         ["journeys", "list"],
         ["journeys", "show"],
         ["rules", "coverage"],
@@ -227,7 +234,10 @@ def test_every_command_has_help_with_an_example() -> None:
     names = {name for name in app if not name.startswith("-")}
     assert names == {
         "run",
+        "status",
+        "backfill",
         "demo",
+        "report",
         "init",
         "generate",
         "query",

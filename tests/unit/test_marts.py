@@ -1,10 +1,11 @@
-"""Publishing: whole snapshots, one pointer, old ones removed."""
+"""Publishing: whole snapshots, one pointer."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -12,25 +13,18 @@ import pytest
 
 from journey_analytics.contracts import contracts
 from journey_analytics.engine.models import marts as mart_names
-from journey_analytics.errors import MartError
+from journey_analytics.errors import DamagedError, MartError
 from journey_analytics.marts import (
+    Snapshot,
     current,
+    damage,
     is_current,
     move_pointer,
-    remove_old_snapshots,
+    read_snapshot,
     write_snapshot,
 )
 from tests.unit.files import advice, told
 from tests.unit.published import publish, tables
-
-
-def _age(folder: Path, run_id: str, hour: int) -> None:
-    """Set when a snapshot was written."""
-    os.utime(folder / "snapshots" / run_id / "manifest.json", (hour * 3600, hour * 3600))
-
-
-def _snapshots(folder: Path) -> list[str]:
-    return sorted(path.name for path in (folder / "snapshots").iterdir())
 
 
 def test_a_snapshot_is_published_whole(tmp_path: Path) -> None:
@@ -73,9 +67,61 @@ def test_a_pointer_to_nothing_is_told(tmp_path: Path) -> None:
     """Somebody removed the folder by hand."""
     publish(tmp_path, "run1")
     move_pointer(tmp_path, "gone")
-    with pytest.raises(MartError, match="the live snapshot 'gone' is not there"):
+    with pytest.raises(MartError, match="the snapshot 'gone' is not there"):
         current(tmp_path)
     assert not is_current(tmp_path, "gone")
+
+
+def test_a_damaged_manifest_is_told(tmp_path: Path) -> None:
+    """The live marts cannot be read; the next run publishes them anew."""
+    snapshot = publish(tmp_path, "run1")
+    (snapshot.folder / "manifest.json").write_text('{"run_id": "ru', encoding="utf-8")
+    with pytest.raises(DamagedError, match="the manifest of snapshot 'run1' is damaged"):
+        current(tmp_path)
+    assert not is_current(tmp_path, "run1")
+
+
+def test_a_flipped_bit_is_found_in_any_file(tmp_path: Path) -> None:
+    """Parquet readers give a wrong value for most of them without a word."""
+    snapshot = publish(tmp_path, "run1")
+    assert damage(snapshot) == []
+    for file in ("mart_journeys.parquet", "mart_touchpoints/day=2024-05-01/part-0.parquet"):
+        path = snapshot.folder / file
+        whole = path.read_bytes()
+        path.write_bytes(whole[:50] + bytes([whole[50] ^ 1]) + whole[51:])
+        (problem,) = damage(snapshot)
+        assert problem.what.startswith("a published file is damaged: sha256")
+        assert problem.where.startswith(str(path))
+        path.unlink()
+        (problem,) = damage(snapshot)
+        assert problem.what == "a published file is missing"
+        path.write_bytes(whole)
+    assert damage(snapshot) == []
+
+
+def test_publishing_a_damaged_snapshot_again_gives_a_sound_one_beside_it(tmp_path: Path) -> None:
+    """As `--force` does; somebody may be reading the other one."""
+    first = publish(tmp_path, "run1")
+    path = first.folder / "mart_journeys.parquet"
+    path.write_bytes(path.read_bytes()[:-1])
+    with tables() as engine:
+        written = write_snapshot(engine, tmp_path, "run1", _about(first))
+    assert written.name == "run1-2"
+    assert damage(read_snapshot(tmp_path, "run1-2")) == []
+    with tables() as engine:
+        again = write_snapshot(engine, tmp_path, "run1", _about(first))
+    assert again.name == "run1-2"
+
+
+def _about(snapshot: Snapshot) -> dict[str, Any]:
+    return {key: value for key, value in snapshot.manifest.items() if key not in ("run_id", "marts")}
+
+
+def test_publishing_counts_as_the_newest_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    """Which snapshot is the newest decides what is removed."""
+    first = publish(tmp_path, "run1", now_us=2_000_000)
+    second = publish(tmp_path, "run2", now_us=1_000_000)
+    assert (first.published_us, second.published_us) == (2_000_000, 2_000_001)
 
 
 def test_equal_rows_give_equal_bytes_in_the_order_of_the_key(tmp_path: Path) -> None:
@@ -122,48 +168,6 @@ def test_an_unknown_mart_is_named_with_the_closest(tmp_path: Path) -> None:
     assert caught.value.problems[0].what == "there is no mart 'mart_jurneys'"
     assert caught.value.problems[0].where == str(snapshot.folder)
     assert advice(caught.value).startswith("use 'mart_journeys' (closest known mart)")
-
-
-def test_old_snapshots_are_removed(tmp_path: Path) -> None:
-    """All but the newest, and their names are given."""
-    for number in range(1, 5):
-        publish(tmp_path, f"run{number}")
-        _age(tmp_path, f"run{number}", number)
-    assert remove_old_snapshots(tmp_path, keep=2) == ["run2", "run1"]
-    assert _snapshots(tmp_path) == ["run3", "run4"]
-    assert remove_old_snapshots(tmp_path, keep=2) == []
-
-
-def test_the_live_snapshot_is_never_removed(tmp_path: Path) -> None:
-    """However old it is."""
-    for number in range(1, 4):
-        publish(tmp_path, f"run{number}")
-        _age(tmp_path, f"run{number}", number)
-    move_pointer(tmp_path, "run1")
-    assert remove_old_snapshots(tmp_path, keep=1) == ["run2"]
-    assert _snapshots(tmp_path) == ["run1", "run3"]
-    assert current(tmp_path).run_id == "run1"
-
-
-def test_a_scratch_folder_left_by_a_killed_run_is_in_nobodys_way(tmp_path: Path) -> None:
-    """It is no snapshot, and the next run of the same id writes over it."""
-    publish(tmp_path, "run1")
-    left = tmp_path / "snapshots" / ".run2.tmp"
-    left.mkdir()
-    (left / "mart_journeys.parquet").write_bytes(b"half a fi")
-    (left / "manifest.json").write_text("{}", encoding="utf-8")
-    assert remove_old_snapshots(tmp_path, keep=1) == []
-    snapshot = publish(tmp_path, "run2")
-    assert not left.exists()
-    assert pl.read_parquet(snapshot.pattern("mart_journeys")).height == 1
-
-
-def test_scratch_folders_of_other_runs_do_not_pile_up(tmp_path: Path) -> None:
-    """The lock is held while snapshots are removed, so nobody is writing to them."""
-    publish(tmp_path, "run1")
-    (tmp_path / "snapshots" / ".run0.tmp").mkdir()
-    remove_old_snapshots(tmp_path, keep=1)
-    assert _snapshots(tmp_path) == ["run1"]
 
 
 def test_a_write_that_fails_leaves_the_marts_as_they_were(tmp_path: Path) -> None:

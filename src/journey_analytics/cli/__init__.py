@@ -12,9 +12,22 @@ import sys
 from cyclopts import App, CycloptsError
 
 from journey_analytics import __version__
-from journey_analytics.cli import funnel, generate, journeys, marts, rules_on_data, runs, sources
+from journey_analytics.cli import (
+    alerts,
+    funnel,
+    generate,
+    history,
+    journeys,
+    marts,
+    nights,
+    report,
+    rules_on_data,
+    runs,
+    sources,
+)
 from journey_analytics.cli.terminal import messages
-from journey_analytics.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_USAGE, JourneyError
+from journey_analytics.errors import EXIT_DONE, EXIT_USAGE, JourneyError, exit_code_of
+from journey_analytics.stopping import stopped_by_signals
 
 app = App(
     name="journey",
@@ -23,12 +36,15 @@ app = App(
     Start with `journey demo`, or `journey run -p FOLDER` on a project folder that holds a journey.yaml.
 
     Exit codes: 0 done, 1 done with warnings under --strict, 2 wrong usage or configuration, 3 a gate or an
-    input file failed, 4 a check could not be evaluated, 5 another run holds the project.
+    input file failed, or published files are damaged, 4 a check could not be evaluated, 5 another run holds
+    the project, 6 no success within the time asked for (`journey status --max-age`), 74 the machine refused
+    (disk full or broken), 130 stopped by Ctrl-C, 143 stopped by SIGTERM.
     """,
     version=f"journey {__version__}",
     version_flags=["--version"],
 )
-for group in (runs, sources, rules_on_data, marts, journeys, funnel, generate):
+marts.marts_app.update(history.app)
+for group in (runs, nights, report, sources, rules_on_data, marts, alerts, journeys, funnel, generate):
     app.update(group.app)
 
 
@@ -43,7 +59,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _call(words: list[str], *, debug: bool) -> int:
     try:
-        outcome = app(words, exit_on_error=False, print_error=True, result_action="return_value")
+        with stopped_by_signals():
+            outcome = app(words, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         return EXIT_USAGE
     except JourneyError as error:
@@ -51,9 +68,9 @@ def _call(words: list[str], *, debug: bool) -> int:
             raise
         messages.print(error.describe(), markup=False, highlight=False, soft_wrap=True)
         return error.exit_code
-    except KeyboardInterrupt:
-        messages.print("stopped; the marts are the last good set")
-        return 128 + 2
+    except KeyboardInterrupt as stop:
+        messages.print(f"{stop or 'stopped'}; the marts are the last good set")
+        return exit_code_of(stop)
     except Exception as error:  # the last resort, so that no traceback reaches a user
         if debug:
             raise
@@ -65,5 +82,5 @@ def _call(words: list[str], *, debug: bool) -> int:
             highlight=False,
             soft_wrap=True,
         )
-        return EXIT_INTERNAL
+        return exit_code_of(error)
     return outcome if isinstance(outcome, int) else EXIT_DONE

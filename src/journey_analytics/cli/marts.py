@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from journey_analytics.cli.terminal import (
     AsJson,
+    AsOf,
     Project,
     examples,
     messages,
@@ -21,7 +22,7 @@ from journey_analytics.cli.terminal import (
 from journey_analytics.errors import EXIT_DONE, ConfigError, Problem
 
 app = App()
-marts_app = App(name="marts", help="What is published: list the marts, describe one.")
+marts_app = App(name="marts", help="What is published: the marts, and the snapshots of earlier runs.")
 app.command(marts_app)
 
 
@@ -29,6 +30,7 @@ app.command(marts_app)
     help_epilogue=examples(
         'journey query -p shop "select stage, channel, drop_off_rate from mart_stage_dropoff"',
         'journey query -p shop --csv "from mart_journeys limit 5"',
+        'journey query -p shop --as-of 2026-05-01 "select count(*) from mart_journeys"',
     )
 )
 def query(
@@ -38,6 +40,7 @@ def query(
     as_json: AsJson = False,
     as_csv: Annotated[bool, Parameter(name="--csv", negative="", help="Print CSV.")] = False,
     timeout: Annotated[float, Parameter(help="Seconds after which the query is stopped.")] = 60.0,
+    as_of: AsOf = None,
 ) -> int:
     """Ask the published marts a question in SQL. The marts cannot be changed through it."""
     from journey_analytics import query as queries
@@ -45,7 +48,7 @@ def query(
 
     if as_json and as_csv:
         raise ConfigError(Problem("--json and --csv exclude each other", "the command", "name one"))
-    frame = queries.query(snapshot_of(project), sql, timeout)
+    frame = queries.query(snapshot_of(project, as_of), sql, timeout)
     if as_json:
         sys.stdout.write(as_json_text(frame) + "\n")
     elif as_csv:
@@ -60,11 +63,11 @@ def query(
 
 
 @marts_app.command(name="list", help_epilogue=examples("journey marts list -p data/complete_journey"))
-def marts_list(*, project: Project = Path(), as_json: AsJson = False) -> int:
+def marts_list(*, project: Project = Path(), as_json: AsJson = False, as_of: AsOf = None) -> int:
     """The published marts with their grain and rows."""
     from journey_analytics.contracts import contracts
 
-    snapshot = snapshot_of(project)
+    snapshot = snapshot_of(project, as_of)
     rows = [(name, count, contracts()[name].grain) for name, count in snapshot.marts.items()]
     if as_json:
         listed = [dict(zip(("mart", "rows", "grain"), row, strict=True)) for row in rows]

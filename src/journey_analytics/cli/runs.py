@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, date, datetime
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
-from time import perf_counter
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from journey_analytics.cli.progress import run_with_progress
 from journey_analytics.cli.terminal import (
     AsJson,
     Project,
     examples,
-    messages,
     output,
     print_json,
-    timed,
 )
 from journey_analytics.errors import EXIT_DONE
 
@@ -31,7 +29,9 @@ _EXIT_WARNED = 1
 
 @app.command(
     help_epilogue=examples(
-        "journey run -p data/complete_journey", "journey run -p shop --date 2026-05-01 --strict"
+        "journey run -p data/complete_journey",
+        "journey run -p shop --date 2026-05-01 --strict",
+        "journey run -p shop --full",
     )
 )
 def run(
@@ -42,11 +42,14 @@ def run(
         Parameter(name="--date", help="Report as of the end of this day; by default the last event's."),
     ] = None,
     force: Annotated[bool, Parameter(negative="", help="Run although the marts are up to date.")] = False,
+    full: Annotated[
+        bool, Parameter(negative="", help="Make every table anew, not only what changed since the last run.")
+    ] = False,
     strict: Annotated[bool, Parameter(negative="", help="End with exit code 1 when a check warned.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Load the sources, infer the journeys, check, and publish the marts."""
-    outcome = _run(project, day, force=force)
+    outcome = _run(project, day, force=force, full=full)
     if as_json:
         print_json(outcome)
     else:
@@ -68,34 +71,11 @@ def demo(
     return EXIT_DONE
 
 
-def _run(folder: Path, day: date | None, *, force: bool) -> dict[str, Any]:
+def _run(folder: Path, day: date | None, *, force: bool, full: bool = False) -> dict[str, Any]:
     """Run a project with its progress on stderr, and say what came out."""
-    from journey_analytics.marts import current
     from journey_analytics.project import read_project
-    from journey_analytics.run import STEPS, start, steps_to_do
 
-    read = read_project(folder)
-    begun = perf_counter()
-    with start(read, now=datetime.now(UTC), as_of=day) as started:
-        steps = steps_to_do(started, force=force)
-        if steps != STEPS:
-            messages.print("the marts are up to date (--force computes them again)")
-        for number, step in enumerate(steps, start=1):
-            with timed(f"[{number}/{len(steps)}] {step.does}") as say:
-                say(step.work(started))
-        for warning in started.warnings:
-            messages.print(f"warning: {warning.table}: {warning.check}: {warning.sample}")
-    snapshot = current(read.marts_folder)
-    return {
-        "run_id": snapshot.run_id,
-        "as_of": snapshot.manifest["as_of"],
-        "was_up_to_date": steps != STEPS,
-        "seconds": round(perf_counter() - begun, 2),
-        "marts": snapshot.marts,
-        "folder": str(snapshot.folder),
-        "report": str(read.reports_folder / "report.html"),
-        "warnings": snapshot.manifest["warnings"],
-    }
+    return run_with_progress(read_project(folder), day, force=force, full=full)
 
 
 def _print_summary(folder: Path) -> None:

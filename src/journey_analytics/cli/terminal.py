@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +21,10 @@ Project = Annotated[
     Path, Parameter(name=["--project", "-p"], help="Project folder, the one with journey.yaml.")
 ]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
+AsOf = Annotated[
+    date | None,
+    Parameter(help="Read the newest kept snapshot that stands at the end of this day, not the live one."),
+]
 
 messages = Console(stderr=True)
 _UNCUT = 10_000
@@ -40,12 +45,14 @@ def print_json(content: Any) -> None:
     sys.stdout.write(json.dumps(content, indent=1, default=str) + "\n")
 
 
-def snapshot_of(folder: Path) -> Snapshot:
-    """The live snapshot of the project in `folder`."""
+def snapshot_of(folder: Path, as_of: date | None = None) -> Snapshot:
+    """The live snapshot of the project in `folder`, or the newest kept one of a day."""
+    from journey_analytics.history import snapshot_as_of
     from journey_analytics.marts import current
     from journey_analytics.project import read_project
 
-    return current(read_project(folder).marts_folder)
+    marts_folder = read_project(folder).marts_folder
+    return current(marts_folder) if as_of is None else snapshot_as_of(marts_folder, as_of)
 
 
 @contextmanager

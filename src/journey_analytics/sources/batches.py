@@ -10,14 +10,17 @@ Does not belong here: reading them (load.py).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
+from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from journey_analytics.sources.files import InputFile, csv_header
+from journey_analytics.disk import sha256_of
+from journey_analytics.errors import Problem, SourceError
+from journey_analytics.sources.files import InputFile, csv_header, find_files
 from journey_analytics.sources.mapping import Source
 from journey_analytics.sources.store import LoadedFile, Store
 from journey_analytics.sources.values import EVENT_TYPES
@@ -69,6 +72,39 @@ def batches(source: Source, inputs: Inputs) -> list[Batch]:
     if source.mapping.is_loaded_whole:
         return [Batch(source, inputs, digest)]
     return [Batch(source, {name: [item]}, digest) for name, items in inputs.items() for item in items]
+
+
+def find_batches(folder: Path, sources: Sequence[Source], store: Store) -> list[Batch]:
+    """The files of the sources in a project's folder, as loads; a source may have none tonight, or none yet.
+
+    Raises:
+        SourceError: a file is empty, cut short or damaged; or there is no file at all, and nothing in the
+            store.
+    """
+    found = [(source, find_files(folder, source, may_be_missing=True)) for source in sources]
+    if not any(inputs for _, inputs in found) and not any(store.of(source.name) for source in sources):
+        found = [(source, find_files(folder, source)) for source in sources]
+    return [batch for source, inputs in found if inputs for batch in batches(source, inputs)]
+
+
+def must_be_unchanged(loaded: Iterable[Batch]) -> None:
+    """Make sure that files are what they were before they were read.
+
+    Raises:
+        SourceError: some are not; a load of them would be half of one thing and half of another.
+    """
+    problems = [
+        Problem(
+            "the file changed while it was read",
+            str(item.path),
+            "nothing of it was kept; run again when it is complete, and let deliveries end in a rename",
+        )
+        for batch in loaded
+        for item in batch.items
+        if not item.path.is_file() or sha256_of(item.path) != item.sha256
+    ]
+    if problems:
+        raise SourceError(problems)
 
 
 def mapping_sha256(source: Source) -> str:

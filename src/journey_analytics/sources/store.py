@@ -21,6 +21,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from journey_analytics import failpoints
 from journey_analytics.disk import sync
 from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import Problem, SourceError
@@ -112,7 +113,9 @@ class Store:
             entry = [asdict(load) for load in members]
             scratch.write_text(json.dumps(entry, default=str, indent=1) + "\n", encoding="utf-8")
             sync(scratch)
+            failpoints.reach("ledger.written")
             scratch.rename(ledger / f"{segment}.json")
+            failpoints.reach("ledger.named")
         sync(ledger)
 
     def in_force(self, source: Source, mapping_sha256: str) -> list[Load]:
@@ -134,6 +137,13 @@ class Store:
         ]
         return kept[-1:] if source.mapping.is_loaded_whole else kept
 
+    def stored_keys(self, load: Load) -> str:
+        """A SELECT of source, event_id and local_day of every event of a load, replaced days included."""
+        condition = self._taken_from([load]) if self._is_shared(load) else ""
+        day = "local_day" if load.days else "cast(null as date) as local_day"
+        rows = f"select {quoted(load.source)} as source, event_id, {day} from {self.stored_events(load)}"
+        return rows + _where([condition])
+
     def stored_events(self, load: Load) -> str:
         """SQL of the file of events of the load's segment as a table."""
         return f"read_parquet({quoted_path(self.events_path(load))}, hive_partitioning = false)"
@@ -142,7 +152,7 @@ class Store:
         """A SELECT of every event in force; days that a later load holds are taken from that one."""
         parts = []
         for source, loads in in_force:
-            replaced = _replaced_days(loads) if source.mapping.mode == "replace_day" else {}
+            replaced = replaced_days(source, loads)
             for members in _by_segment(loads).values():
                 is_shared = self._is_shared(members[0])
                 columns = _event_columns(members[0], is_shared=is_shared)
@@ -192,9 +202,11 @@ def _by_segment(loads: Iterable[Load]) -> dict[str, list[Load]]:
     return found
 
 
-def _replaced_days(loads: Sequence[Load]) -> dict[str, list[date]]:
-    """For each load, by its id, its days that a later load of the same source holds."""
+def replaced_days(source: Source, loads: Sequence[Load]) -> dict[str, list[date]]:
+    """For each load of a source in `mode: replace_day`, by its id, its days that a later load holds."""
     found: dict[str, list[date]] = {}
+    if source.mapping.mode != "replace_day":
+        return found
     later: set[date] = set()
     for load in reversed(loads):
         found[load.batch_id] = sorted(later.intersection(load.days))

@@ -1,0 +1,43 @@
+"""`python -m tests.faults [NAME ...]`: make the faults named, all without a name; print what came of them.
+
+Ends with exit code 1 when the live marts were ever anything but the old set or the new one, or when a run
+that came after needed a hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.faults import kills
+from tests.faults.outcome import Outcome, table
+
+FAULTS = {
+    "sweep": kills.sweep,
+    "random_kills": kills.random_kills,
+}
+"""Name to function: it is given a folder for its projects and says what came of its faults."""
+
+
+def main() -> int:
+    """Make the faults and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("name", nargs="*", help=f"any of {', '.join(FAULTS)}; all without one")
+    asked = parser.parse_args()
+    unknown = set(asked.name) - FAULTS.keys()
+    if unknown:
+        parser.error(f"no fault is called {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
+    outcomes: list[Outcome] = []
+    for name in asked.name or FAULTS:
+        with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
+            outcomes += FAULTS[name](Path(scratch))
+    Console(width=None if sys.stdout.isatty() else 160).print(table(outcomes))
+    return 0 if all(outcome.holds for outcome in outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

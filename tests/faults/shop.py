@@ -1,0 +1,66 @@
+"""The project that faults are tried on: 2,000 events published, 200 new ones beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.conftest import CHECKOUT, copy_project
+
+_HEADER = "id,ts,action,customer,channel,amount\n"
+_ACTIONS = ("visit", "visit", "visit", "cart", "order")
+_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+_CHANNELS = ("email", "ads", "direct", "referral")
+
+
+def write_shop(folder: Path) -> None:
+    """Make the project with its first 2,000 events, not run yet."""
+    copy_project(CHECKOUT / "tests" / "projects" / "tiny", folder)
+    (folder / "input" / "web.csv").write_text(_HEADER + "".join(_events(0, 2000)), encoding="utf-8")
+
+
+def deliver(folder: Path) -> None:
+    """Put the file of the next night beside the others."""
+    (folder / "input" / "web2.csv").write_text(_HEADER + "".join(_events(2000, 2200)), encoding="utf-8")
+
+
+def _events(first: int, last: int) -> Iterator[str]:
+    """Lines of events, one every 20 minutes from `_BEGIN` on, always the same."""
+    dice = random.Random(first)
+    for number in range(first, last):
+        at = _BEGIN + timedelta(minutes=20 * number)
+        action, channel, who = dice.choice(_ACTIONS), dice.choice(_CHANNELS), dice.randint(1, 300)
+        amount = f"{dice.randint(5, 90)}.00" if action == "order" else ""
+        yield f"e{number},{at:%Y-%m-%d %H:%M:%S},{action},c{who},{channel},{amount}\n"
+
+
+def live_set(folder: Path) -> str:
+    """One hash over every file of the live marts, or what is wrong with them.
+
+    It follows the pointer as any reader would: the manifest names the files, each must have its hash.
+    """
+    try:
+        name = (folder / "marts" / "CURRENT").read_text(encoding="utf-8").strip()
+        snapshot = folder / "marts" / "snapshots" / name
+        manifest = json.loads((snapshot / "manifest.json").read_text(encoding="utf-8"))
+        digest = hashlib.sha256()
+        for mart in sorted(manifest["marts"]):
+            for file in manifest["marts"][mart]["files"]:
+                found = hashlib.sha256((snapshot / file["path"]).read_bytes()).hexdigest()
+                if found != file["sha256"]:
+                    return f"broken: {file['path']}"
+                digest.update(f"{file['path']} {found}\n".encode())
+    except (OSError, ValueError, KeyError) as fault:
+        return f"broken: {fault}"
+    return digest.hexdigest()
+
+
+def copy(folder: Path, target: Path) -> Path:
+    """A copy of a project with everything that runs made, in the place of an earlier one."""
+    shutil.rmtree(target, ignore_errors=True)
+    return Path(shutil.copytree(folder, target, copy_function=shutil.copy2))
