@@ -1,19 +1,20 @@
 """Gates that learn: is a day like the same weekday of the eight weeks before it?
 
-What is usual is the median of the eight; how much a measure swings is the median of its changes from one week to
-the next, over 56 days, and never less than counting alone explains. Counts are compared by their square root and
-shares by their arcsine, where the noise of counting is the same for large and small ones. A day is told to be
-unlike the others when its measure is
+What is usual is the median of the eight, counts at the level of the last two weeks. How much a measure swings
+is the median of its changes from one week to the next, over 56 days, and never less than counting alone
+explains. Counts are compared by their square root and shares by their arcsine, where the noise of counting is
+the same for large and small ones. A day is told to be unlike the others when its measure is
 
 - further from the usual than the swings explain (`_Z`, in robust standard deviations), and
 - further from it than a fixed effect (a factor for counts, an odds ratio and points for shares), and
 - outside of what the same weekdays have shown, the farthest of them left out.
 
-Counts may swing for reasons of the shop: they are taken as usual too when they follow the other sources, or last
-year's swing around the same date, or when the day is known to be unusual.
+Counts may swing for reasons of the shop: they are taken as usual too when they follow the other sources, or
+last year's swing around the same date, or when the day is known to be unusual.
 
-Belongs here: limits and verdicts, as a pure function of the measures. Does not belong here: the measures
-(measures.py), hours of the day (profiles.py), what a run does about a verdict (staged.py).
+Belongs here: limits and verdicts, as a pure function of the measures.
+Does not belong here: the measures (measures.py), hours of the day (profiles.py), what a run does about a
+verdict (staged.py).
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ _RECENT_WEEKS = 2
 _WEEK = 7
 _HISTORY = WEEKS * _WEEK
 _MAD_TO_SIGMA = 1.4826
-_SIGMA_OF_A_CHANGE = np.sqrt(2.0)
+_SIGMA_OF_A_CHANGE = 2**0.5
 _LEAST_OF = 30
-"""Shares of fewer events are not judged."""
+"""Shares of fewer events are not judged, nor how long a source with fewer a day is silent."""
 _LEAST_USUAL = 20
 """Where fewer events are usual, a high count is judged by the highest of all 56 days."""
 _LEAST_PAID = 10
@@ -86,7 +87,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Rule:
-    """How far a measure must be from the usual: `z`, and the effect downwards and upwards; None: not judged."""
+    """The effect that a measure must have, a factor down and one up; None: that way is not judged."""
 
     down: float | None
     up: float | None
@@ -94,10 +95,10 @@ class _Rule:
 
 
 _Z: Mapping[Level, float] = {"warn": 6.0, "fail": 7.5}
-_Z_OF_COUNTS: Mapping[Level, float] = {"warn": 4.5, "fail": 5.5}
+_Z_OF_COUNTS: Mapping[Level, float] = {"warn": 5.0, "fail": 5.5}
 """Few checks are of counts, so that they may be sharper than the many of shares."""
 _RULES: Mapping[Measure, Mapping[Level, _Rule]] = {
-    Measure.EVENTS: {"warn": _Rule(0.7, 1.45), "fail": _Rule(0.6, 1.65)},
+    Measure.EVENTS: {"warn": _Rule(0.65, 1.6), "fail": _Rule(0.6, 1.7)},
     # the odds of a part that falls; what comes instead is no fault of the part
     Measure.CHANNEL: {"warn": _Rule(1 / 4, None), "fail": _Rule(1 / 8, None)},
     Measure.STAGE: {"warn": _Rule(1 / 4, None), "fail": _Rule(1 / 8, None)},
@@ -284,6 +285,8 @@ class _Look:
     def _freshness(self, series: Series) -> Verdict | None:
         weeks = self._weeks(series.value, self.place, _known_from(np.where(np.isinf(series.value), 0, 1)))
         known = weeks[~np.isnan(weeks)]
+        if np.median(self.measures.events(series.source)[self.place - _HISTORY : self.place]) < _LEAST_OF:
+            return None
         usual = float(np.median(known))
 
         def limits(level: Level) -> Limits:
@@ -359,7 +362,7 @@ def _unroot(root: Floats | float) -> float:
 
 def _angle(share: Floats | float) -> Floats:
     """Shares on a scale on which counting has standard deviation 1 / sqrt(n)."""
-    return 2 * np.arcsin(np.sqrt(np.asarray(share)))
+    return np.asarray(2 * np.arcsin(np.sqrt(np.asarray(share))))
 
 
 def _unangle(angle: Floats | float) -> float:

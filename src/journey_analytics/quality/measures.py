@@ -106,7 +106,7 @@ class Measures:
 
     def events(self, source: str) -> Floats:
         """Events of a source by day."""
-        return self.hours[source].sum(axis=1)
+        return np.asarray(self.hours[source].sum(axis=1))
 
 
 def daily_measures(

@@ -18,6 +18,7 @@ from journey_analytics.quality.unusual_days import is_unusual
 
 _LEAST_EVENTS = 100
 _WEEKS, _WEEK = 8, 7
+_SHIFTS = [hours for hours in range(-HOURS // 2 + 1, HOURS // 2 + 1) if hours]
 _AWAY: dict[Level, float] = {"warn": 0.15, "fail": 0.25}
 """Share of the events that lie in other hours than usual, beyond what chance and the past explain."""
 _GAIN: dict[Level, float] = {"warn": 8.0, "fail": 10.0}
@@ -99,13 +100,20 @@ def _clock(
 
 def _best_shift(hours: Floats, profile: Floats) -> tuple[int, float]:
     """By how many hours the profile explains the day best, and how much better than as it is."""
-    logs = np.log(profile)
+    as_it_is = float(hours @ np.log(profile))
     likelihood = {
-        shift: float(hours @ np.roll(logs, shift)) for shift in range(-HOURS // 2 + 1, HOURS // 2 + 1)
+        shift: max(float(hours @ np.log(moved)) for moved in _moved(profile, shift)) for shift in _SHIFTS
     }
-    as_it_is = likelihood.pop(0)
     best = max(likelihood, key=lambda shift: likelihood[shift])
     return best, max(likelihood[best] - as_it_is, 0.0)
+
+
+def _moved(profile: Floats, shift: int) -> tuple[Floats, Floats]:
+    """The profile by another clock: every day, or today: then nothing came over from a day beside it."""
+    every_day = np.roll(profile, shift)
+    today = every_day.copy()
+    today[slice(shift) if shift > 0 else slice(shift, None)] = profile.min()
+    return every_day, today / today.sum()
 
 
 def _chi_square(hours: Floats, profile: Floats) -> float:

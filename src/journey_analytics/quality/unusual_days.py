@@ -15,7 +15,7 @@ _BLACK_FRIDAY_DAYS = range(-1, 4)
 
 @cache
 def is_unusual(day: date) -> bool:
-    """Whether it lies between 22 December and 2 January, around Easter, or from the eve of Black Friday to Cyber Monday.
+    """Whether it is around New Year (22 December to 2 January), Easter or Black Friday (to Cyber Monday).
 
     >>> is_unusual(date(2026, 12, 24)), is_unusual(date(2026, 11, 27)), is_unusual(date(2026, 4, 5))
     (True, True, True)

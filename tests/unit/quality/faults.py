@@ -51,6 +51,7 @@ def _twice(condition: str) -> str:
 
 
 _SOME = "hash(event_id) % 100"
+_OF_WEB = "source = 'web'"
 FAULTS = (
     Fault("a source without a file", _without("source = 'orders'"), ("events of orders",)),
     Fault("half of the rows", _without("source = 'web' and hash(event_id) % 2 = 0"), ("events of web",)),
@@ -59,16 +60,20 @@ FAULTS = (
         _without("source = 'web' and occurred_us >= {begin} + 12 * 3600000000"),
         ("events of web", "hours of web"),
     ),
-    Fault("all rows twice under other ids", _twice("source = 'web'"), ("events of web",)),
-    Fault("two small files twice", _twice("source in ('email', 'orders')"), ("events of email", "events of orders")),
+    Fault("all rows twice under other ids", _twice(_OF_WEB), ("events of web",)),
+    Fault(
+        "two small files twice",
+        _twice("source in ('email', 'orders')"),
+        ("events of email", "events of orders"),
+    ),
     Fault("everything twice under other ids", _twice("true"), ("events of all sources",)),
     Fault("half of everything", _without("hash(event_id) % 2 = 0"), ("events of all sources",)),
     Fault("a robot's visits", _twice("source = 'web' and hash(event_id) % 5 > 0"), ("events of web",)),
-    Fault("an hour late", _changed(f"occurred_us + {_HOUR_US} as occurred_us", "source = 'web'"), ("clock of web",)),
-    Fault("an hour early", _changed(f"occurred_us - {_HOUR_US} as occurred_us", "source = 'web'"), ("clock of web",)),
+    Fault("an hour late", _changed(f"occurred_us + {_HOUR_US} as occurred_us", _OF_WEB), ("clock of web",)),
+    Fault("an hour early", _changed(f"occurred_us - {_HOUR_US} as occurred_us", _OF_WEB), ("clock of web",)),
     Fault(
         "another time zone",
-        _changed(f"occurred_us - 6 * {_HOUR_US} as occurred_us", "source = 'web'"),
+        _changed(f"occurred_us - 6 * {_HOUR_US} as occurred_us", _OF_WEB),
         ("clock of web", "hours of web"),
     ),
     Fault(
@@ -78,7 +83,7 @@ FAULTS = (
     ),
     Fault(
         "channels not found any more",
-        _changed("'unassigned' as channel", "source = 'web'"),
+        _changed("'unassigned' as channel", _OF_WEB),
         ("channel organic_search of web", "channel unassigned of web"),
     ),
     Fault(
@@ -95,13 +100,21 @@ FAULTS = (
         _changed("null as anonymous_ref", f"source = 'web' and {_SOME} < 3"),
         ("missing anonymous_ref in page_view of web",),
     ),
-    Fault("a column emptied", _changed("null as device", "source = 'web'"), ("missing device in page_view of web",)),
+    Fault("a column emptied", _changed("null as device", _OF_WEB), ("missing device in page_view of web",)),
     Fault(
-        "amounts not read", _changed("null as revenue", "source = 'orders'"), ("missing revenue in order_placed of orders",)
+        "amounts not read",
+        _changed("null as revenue", "source = 'orders'"),
+        ("missing revenue in order_placed of orders",),
     ),
-    Fault("negative revenue", _changed("-revenue as revenue", "revenue > 0"), ("negative revenue of orders",)),
-    Fault("cents for euros", _changed("revenue * 100 as revenue", "revenue is not null"), ("mean revenue of orders",)),
-)  # fmt: skip
+    Fault(
+        "negative revenue", _changed("-revenue as revenue", "revenue > 0"), ("negative revenue of orders",)
+    ),
+    Fault(
+        "cents for euros",
+        _changed("revenue * 100 as revenue", "revenue is not null"),
+        ("mean revenue of orders",),
+    ),
+)
 
 
 class Shop:

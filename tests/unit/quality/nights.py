@@ -1,7 +1,7 @@
 """Made-up measures of many nights, for simulations: sources of several sizes, weekdays, seasons, holidays.
 
-Belongs here: how clean days swing. Nothing of it is taken from what the gates assume: events come in visits of
-several, volumes and shares have noise of their own from day to day on top of counting, and grow.
+Belongs here: how clean days swing. Nothing of it is taken from what the gates assume: events come in visits,
+volumes and shares have noise of their own from day to day on top of counting, and grow.
 """
 
 from __future__ import annotations
