@@ -110,6 +110,11 @@ class Contract(BaseModel):
     record: bool = Field(
         default=False, description="Whether it is a table of the record of runs, not made from events."
     )
+    per_customer: bool = Field(
+        default=False,
+        description="Whether a customer's rows follow from that customer's events alone, so that a night "
+        "makes them anew only for customers that changed.",
+    )
     may_be_empty: bool = Field(default=False, description="Whether a project may have no row of it.")
     columns: tuple[Column, ...]
     rules: tuple[TableRule, ...] = Field((), description="What every row promises besides its columns.")
@@ -123,6 +128,11 @@ class Contract(BaseModel):
     def column_types(self) -> dict[str, str]:
         """The columns' DuckDB types in order."""
         return {column.name: column.type for column in self.columns}
+
+    @property
+    def owner(self) -> str:
+        """The column that says whose rows they are, of a table made per customer."""
+        return "customer_id" if "customer_id" in self.column_names else "journey_id"
 
     @property
     def column_names(self) -> list[str]:

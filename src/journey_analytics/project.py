@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -106,6 +107,28 @@ class Notify(_Section):
     )
 
 
+class Accepted(_Section):
+    """A learned check that may say of some days what it will: the day really was like that."""
+
+    check: str = Field(min_length=1, description="Its name, as the gate prints it: events of web.")
+    day: date = Field(alias="date", description="The local day that it may find unlike the others.")
+    until: date | None = Field(None, description="The last such day; only the one when not given.")
+    why: str = Field(min_length=1, description="For whoever reads it later.")
+
+    def covers(self, check: str, day: date) -> bool:
+        """Whether it speaks of this check and day."""
+        return check == self.check and self.day <= day <= (self.until or self.day)
+
+
+class Quality(_Section):
+    """What a person knows of the data that the gates cannot."""
+
+    accept: tuple[Accepted, ...] = ()
+    unusual_days: tuple[date, ...] = Field(
+        (), description="Days of the project's own (a sale, a regional holiday) on which counts may swing."
+    )
+
+
 class Settings(_Section):
     """The content of journey.yaml."""
 
@@ -138,6 +161,7 @@ class Settings(_Section):
     marts: Marts = Field(default=Marts(), description="Where the marts are published.")
     reports: Reports = Field(default=Reports(), description="How reports are made and kept.")
     notify: Notify | None = Field(None, description="Who is told about a run, and of what.")
+    quality: Quality = Field(default=Quality(), description="What a person knows of the data.")
 
     @field_validator("timezone")
     @classmethod
@@ -196,6 +220,11 @@ class Project:
     def spill_folder(self) -> Path:
         """Where the engine puts what does not fit in memory."""
         return self.folder / "work.spill"
+
+    @property
+    def work_file(self) -> Path:
+        """What a run keeps for the next one; may be deleted."""
+        return self.folder / "work.duckdb"
 
     @property
     def store_folder(self) -> Path:

@@ -10,7 +10,7 @@ Does not belong here: reading them (load.py).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -74,13 +74,17 @@ def batches(source: Source, inputs: Inputs) -> list[Batch]:
     return [Batch(source, {name: [item]}, digest) for name, items in inputs.items() for item in items]
 
 
-def find_batches(folder: Path, sources: Iterable[Source]) -> list[Batch]:
-    """The files of the sources in a project's folder, as loads.
+def find_batches(folder: Path, sources: Sequence[Source], store: Store) -> list[Batch]:
+    """The files of the sources in a project's folder, as loads; a source may have none tonight, or none yet.
 
     Raises:
-        SourceError: an input has no file, or a file is empty, cut short or damaged.
+        SourceError: a file is empty, cut short or damaged; or there is no file at all, and nothing in the
+            store.
     """
-    return [batch for source in sources for batch in batches(source, find_files(folder, source))]
+    found = [(source, find_files(folder, source, may_be_missing=True)) for source in sources]
+    if not any(inputs for _, inputs in found) and not any(store.of(source.name) for source in sources):
+        found = [(source, find_files(folder, source)) for source in sources]
+    return [batch for source, inputs in found if inputs for batch in batches(source, inputs)]
 
 
 def must_be_unchanged(loaded: Iterable[Batch]) -> None:
@@ -106,7 +110,7 @@ def must_be_unchanged(loaded: Iterable[Batch]) -> None:
 def mapping_sha256(source: Source) -> str:
     """One hash over everything in a mapping that decides the events, and over our own types and rules."""
     parts = (
-        source.mapping.model_dump_json(exclude={"files"}),
+        source.mapping.model_dump_json(exclude={"files", "late_window"}),
         source.channels,
         EVENT_TYPES,
         row_rules(source),

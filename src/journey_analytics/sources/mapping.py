@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from journey_analytics.contracts import RowRule, contracts
+from journey_analytics.durations import Duration
 from journey_analytics.errors import ConfigError, Problem, advise
 from journey_analytics.row_sql import expression_fault, outside_function, rule_fault
 from journey_analytics.sources.channels.rules import ChannelRules
@@ -61,6 +63,10 @@ class SourceMapping(BaseModel):
     mode: Literal["append", "replace_day", "snapshot"] = Field(
         "append",
         description="What a later file does: add events, replace the days it holds, or replace all.",
+    )
+    late_window: Duration = Field(
+        default=timedelta(),
+        description="How long after a day its events may still come: the gates judge no younger day.",
     )
     timezone: str = Field("UTC", description="Zone of times that carry none.")
     query: str | None = Field(

@@ -101,15 +101,15 @@ def _loads_to_judge(project: Project, store: Store, asked: str | None) -> Iterat
         if asked in (None, source.name):
             in_force = store.in_force(source, mapping_sha256(source))
             loads = [load for load in holders_of_quarantine(in_force) if load.quarantined]
-            there = _files_there(project, source) if loads else []
+            there = _files_there(project, source, store) if loads else []
             for load in loads:
                 yield source, load, _is_to_come(source, load, there)
 
 
-def _files_there(project: Project, source: Source) -> list[LoadedFile]:
+def _files_there(project: Project, source: Source, store: Store) -> list[LoadedFile]:
     """The source's input files; none where they are gone or broken, which is for a run to complain of."""
     try:
-        return [file for batch in find_batches(project.folder, [source]) for file in batch.files]
+        return [file for batch in find_batches(project.folder, [source], store) for file in batch.files]
     except SourceError:
         return []
 

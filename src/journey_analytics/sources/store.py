@@ -152,6 +152,13 @@ class Store:
         found = [other for other in self.loads if other.releases == load.batch_id]
         return [later for other in found for later in (other, *self._released_from(other))]
 
+    def stored_keys(self, load: Load) -> str:
+        """A SELECT of source, event_id and local_day of every event of a load, replaced days included."""
+        condition = self._taken_from([load]) if self._is_shared(load) else ""
+        day = "local_day" if load.days else "cast(null as date) as local_day"
+        rows = f"select {quoted(load.source)} as source, event_id, {day} from {self.stored_events(load)}"
+        return rows + _where([condition])
+
     def stored_events(self, load: Load) -> str:
         """SQL of the file of events of the load's segment as a table."""
         return f"read_parquet({quoted_path(self.events_path(load))}, hive_partitioning = false)"
@@ -160,7 +167,7 @@ class Store:
         """A SELECT of every event in force; days that a later load holds are taken from that one."""
         parts = []
         for source, loads in in_force:
-            replaced = _replaced_days(loads) if source.mapping.mode == "replace_day" else {}
+            replaced = replaced_days(source, loads)
             for members in _by_segment(loads).values():
                 is_shared = self._is_shared(members[0])
                 columns = _event_columns(members[0], is_shared=is_shared)
@@ -216,9 +223,11 @@ def _by_segment(loads: Iterable[Load]) -> dict[str, list[Load]]:
     return found
 
 
-def _replaced_days(loads: Sequence[Load]) -> dict[str, list[date]]:
-    """For each load, by its id, its days that a later load of the same source holds."""
+def replaced_days(source: Source, loads: Sequence[Load]) -> dict[str, list[date]]:
+    """For each load of a source in `mode: replace_day`, by its id, its days that a later load holds."""
     found: dict[str, list[date]] = {}
+    if source.mapping.mode != "replace_day":
+        return found
     later: set[date] = set()
     for load in reversed(loads):
         found[load.batch_id] = sorted(later.intersection(load.days))
