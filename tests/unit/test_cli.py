@@ -211,6 +211,11 @@ def test_every_command_has_help_with_an_example() -> None:
         ["generate"],
         ["query"],
         ["funnel"],
+        ["alerts"],
+        ["docs"],
+        ["quarantine", "list"],
+        ["quarantine", "show"],
+        ["quarantine", "release"],
         ["sources", "check"],
         ["channels", "explain"],
         ["rules", "check"],
@@ -247,6 +252,9 @@ def test_every_command_has_help_with_an_example() -> None:
         "marts",
         "journeys",
         "funnel",
+        "alerts",
+        "docs",
+        "quarantine",
     }, "a new command needs a line above"
 
 

@@ -1,16 +1,17 @@
 """Has a rate changed: every stretch of the last weeks against the same weekdays of the weeks before.
 
-A cell (a stage and channel) is a row of daily counts: journeys that reached the stage, and those of them that
-went on. Each weekday has the rate that the eight days of that name had in the baseline. Days differ by more
-than chance alone: the variance is that of the binomial times the dispersion of the baseline's days (quasi-
-binomial: P. McCullagh, J. A. Nelder, Generalized linear models, 1989, section 4.5), and the rates of the
-baseline are themselves uncertain. Every stretch of days in the window is scored by the signed root of its
-deviance from what the baseline lets expect; the best stretch is where the change began and ended (the scan of
-M. Kulldorff, A spatial scan statistic, 1997, in one dimension). Its p-value pays for so
-many looks as there are stretches of each length that share no day, since others say nearly the same (the tests
+A cell (a stage and channel) is a row of daily counts: journeys that reached the stage, and those of them
+that went on. Each weekday has the rate that the eight days of that name had in the baseline. Days differ by
+more than chance alone: the variance is that of the binomial times the dispersion of the baseline's days
+(quasi-binomial: P. McCullagh, J. A. Nelder, Generalized linear models, 1989, section 4.5), and the rates
+of the baseline are themselves uncertain. Every stretch of days in the window is scored by the signed root
+of its deviance from what the baseline lets expect; the best stretch is where the change began and ended
+(the scan of M. Kulldorff, A spatial scan statistic, 1997, in one dimension). Its p-value pays for so many
+looks as there are stretches of each length that share no day, since others say nearly the same (the tests
 hold that against simulated cells); the cells' q-values are those of Benjamini and Hochberg.
 
-Belongs here: formulas on arrays. Does not belong here: which cells there are (cells.py), causes (slices.py).
+Belongs here: formulas on arrays. Does not belong here: which cells there are (cells.py), causes
+(slices.py).
 """
 
 from __future__ import annotations
