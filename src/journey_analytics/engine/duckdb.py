@@ -32,6 +32,8 @@ _LOCKED_DOWN = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "preserve_insertion_order": "true",
+    # a mart of a year has a file for each day, and several checks and models read it
+    "parquet_metadata_cache": "true",
 }
 
 
