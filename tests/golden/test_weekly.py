@@ -42,9 +42,7 @@ def test_a_year_fed_week_by_week_is_the_year_in_one_run(tmp_path: Path) -> None:
             engine.execute(f"create or replace table dated as {rows}")
             for week in range(_WEEKS):
                 target = held_back / f"{name}-{week:02}.parquet"
-                engine.execute(
-                    f"copy (select * exclude (week) from dated where week = {week}) to '{target}'"
-                )
+                engine.execute(f"copy (select * exclude (week) from dated where week = {week}) to '{target}'")
             file.unlink()
     for mapping in (weekly / "sources").glob("*.yaml"):
         text = mapping.read_text(encoding="utf-8")
