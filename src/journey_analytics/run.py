@@ -39,6 +39,7 @@ from journey_analytics.marts import (
 )
 from journey_analytics.nights import Night
 from journey_analytics.project import Project, Settings
+from journey_analytics.quality.late import late_events
 from journey_analytics.quality.measures import Measures
 from journey_analytics.quality.results import CheckResult, result_rows, stop_if_failed
 from journey_analytics.record import append
@@ -204,7 +205,14 @@ def _check_raw(run: Run) -> str:
     suites = {_load_table(total.source): load_suite() for total in run.totals if total.loads}
     fresh = _show_new_events(run)
     suites.update({contract.table: contract_suite(contract) for contract in fresh})
-    return _passed(run, [*run_gate(run.engine, "raw", suites), *run_row_rules(run.engine, "raw", fresh)])
+    return _passed(
+        run,
+        [
+            *run_gate(run.engine, "raw", suites),
+            *run_row_rules(run.engine, "raw", fresh),
+            *late_events(run.engine, run.store, run.project.sources, run.new_loads),
+        ],
+    )
 
 
 def _show_new_events(run: Run) -> list[Contract]:
