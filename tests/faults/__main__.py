@@ -13,12 +13,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.faults import kills
+from tests.faults import disks, kills, stops
 from tests.faults.outcome import Outcome, table
 
 FAULTS = {
     "sweep": kills.sweep,
     "random_kills": kills.random_kills,
+    "full_disk": disks.full_disk,
+    "broken_disk": disks.broken_disk,
+    "terminated": stops.terminated,
+    "two_runs": stops.two_runs,
 }
 """Name to function: it is given a folder for its projects and says what came of its faults."""
 
@@ -31,8 +35,15 @@ def main() -> int:
     unknown = set(asked.name) - FAULTS.keys()
     if unknown:
         parser.error(f"no fault is called {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
+    cannot = {
+        "full_disk": None if disks.can_mount() else "needs the right to mount a small disk",
+        "broken_disk": None if disks.can_inject() else "needs strace",
+    }
     outcomes: list[Outcome] = []
     for name in asked.name or FAULTS:
+        if reason := cannot.get(name):
+            sys.stderr.write(f"{name} is left out: {reason}\n")
+            continue
         with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
             outcomes += FAULTS[name](Path(scratch))
     Console(width=None if sys.stdout.isatty() else 160).print(table(outcomes))
