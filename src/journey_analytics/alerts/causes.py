@@ -20,7 +20,7 @@ from journey_analytics.alerts.changes import ALERT_Q, signed_root
 from journey_analytics.alerts.period import BASELINE_DAYS, TREND_DAYS
 
 MOST_CAUSES = 10
-_ROLES = {"all": None, "stage_entry": "channel", "first_touch": "first_touch_channel"}
+_ROLES = {"all": None, "stage_entry": "channel", "first_touch": slices.FIRST_TOUCH}
 """Which column of a stage's entries holds the channel of a role."""
 
 
@@ -67,7 +67,7 @@ def _cell_of(cause: dict[str, Any], alerts: list[dict[str, Any]]) -> dict[str, A
         "stage_entry",
         cause["value"] if cause["dimension"] == slices.CHANNEL else cause["cause_channel"],
     )
-    if cause["dimension"] == "first_touch_channel":
+    if cause["dimension"] == slices.FIRST_TOUCH:
         wanted = ("first_touch", cause["value"])
     elif wanted[1] == slices.ALL:
         wanted = ("all", slices.ALL)

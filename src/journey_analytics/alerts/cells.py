@@ -1,7 +1,7 @@
 """The stages and channels of a project as arrays of daily counts, and what the statistics say of them.
 
-Belongs here: from rows of int_stage_days to int_stage_changes and int_stage_limits, as frames. Does not belong
-here: formulas (changes.py), the engine (kernels.py).
+Belongs here: from rows of int_stage_days to int_stage_changes and int_stage_limits, as frames.
+Does not belong here: formulas (changes.py), the engine (kernels.py).
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _weekday_factors(cells: Cells, expected: Floats, reached: Floats) -> Floats:
     n = cells.reached[:, :BASELINE_DAYS].sum(axis=1)
     k = cells.continued[:, :BASELINE_DAYS].sum(axis=1)
     usual = reached * (k + 0.5) / (n + 1.0)
-    return np.divide(expected, usual, out=np.ones(len(usual)), where=usual > 0)
+    return np.asarray(np.divide(expected, usual, out=np.ones(len(usual)), where=usual > 0))
 
 
 def find_limits(cells: Cells, changes: pl.DataFrame, as_of: date) -> pl.DataFrame:

@@ -6,10 +6,11 @@ than chance alone: the variance is that of the binomial times the dispersion of 
 binomial: P. McCullagh, J. A. Nelder, Generalized linear models, 1989, section 4.5), and the rates of the
 baseline are themselves uncertain. Every stretch of days in the window is scored by the signed root of its
 deviance from what the baseline lets expect; the best stretch is where the change began and ended (the scan of
-M. Kulldorff, A spatial scan statistic, 1997, in one dimension). Its p-value pays for all stretches looked at,
-by Bonferroni; the cells' q-values are those of Benjamini and Hochberg.
+M. Kulldorff, A spatial scan statistic, 1997, in one dimension). Its p-value pays for so
+many looks as there are stretches of each length that share no day, since others say nearly the same (the tests
+hold that against simulated cells); the cells' q-values are those of Benjamini and Hochberg.
 
-Belongs here: formulas on arrays. Does not belong here: which cells there are (kernels.py), causes (slices.py).
+Belongs here: formulas on arrays. Does not belong here: which cells there are (cells.py), causes (slices.py).
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ SMALLEST_EFFECT = 0.05
 """A change by less than this share of the journeys that should have gone on, or dropped off, is no alert."""
 ALERT_Q = 0.05
 """Cells with a smaller q-value are alerts: at most this share of them is expected to be false."""
+LOOKS = sum(WINDOW_DAYS // length for length in range(1, WINDOW_DAYS + 1))
+"""How many stretches of the window share no day with another of their length."""
 _STILL = 3.84
 """A change lasts unless the days after it fit the baseline better, by this much deviance (95 %)."""
 
@@ -187,7 +190,7 @@ def fall(series: Series) -> tuple[Stretches, Floats]:
     place = np.argmax(score, axis=1)
     best = score[np.arange(cells), place]
     freedom = series.baseline.freedom
-    p_value = np.minimum(stats.t.sf(best, np.maximum(freedom, 1)) * begins.size, 1.0)
+    p_value = np.minimum(stats.t.sf(best, np.maximum(freedom, 1)) * LOOKS, 1.0)
     found = series.stretch(begins[place], _lasting(series, begins[place], ends[place]))
     return found, np.where((freedom > 0) & np.isfinite(best), p_value, 1.0)
 
@@ -233,7 +236,7 @@ def limits(baseline: Baseline, reached: Floats, sigmas: float = 3.0) -> tuple[Fl
 
 
 def deviance(reached: Floats, continued: Floats, expected: Floats) -> Floats:
-    """Twice the log-likelihood lost by taking `expected` of `reached` for what went on, against `continued`."""
+    """Twice the log-likelihood that `expected` of `reached` lose against `continued` of them."""
     within = np.clip(expected, 1e-9, np.maximum(reached - 1e-9, 1e-9))
     gone, gone_expected = reached - continued, np.maximum(reached - within, 1e-9)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,7 +1,7 @@
 """Which part of the journeys carries a change: a device, a page, a campaign, a channel, or all alike.
 
 A slice is a set of stage entries: all of them, those of one channel, those with one value of a dimension, or
-those with that value in one channel. Each slice has its own baseline. The slice that explains a change is the
+those with that value in one channel of stage entry. Each slice has its own baseline. The slice that explains a change is the
 one whose journeys are least likely under their baseline: where all journeys changed alike, the whole gains
 most, and where only a part changed, that part does, because the others add chance and no change. A slice pays
 for how many there are of its kind, so that a small one has to be clearer than a large one.
@@ -11,6 +11,7 @@ Belongs here: the ranking of slices. Does not belong here: whether anything chan
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ from journey_analytics.alerts.changes import signed_root
 
 ALL = "all"
 CHANNEL = "channel"
-DIMENSIONS = ("device", "utm_campaign", "page_path", "event_name", "rule", "country", "first_touch_channel")
+FIRST_TOUCH = "first_touch_channel"
+DIMENSIONS = ("device", "utm_campaign", "page_path", "event_name", "rule", "country", FIRST_TOUCH)
 NO_VALUE = "(none)"
 FEWEST_JOURNEYS = 30
 """A smaller slice is not looked at, unless it is all there is."""
@@ -69,16 +71,14 @@ def rank_slices(entries: pl.DataFrame, period: Period) -> pl.DataFrame:
         pl.when(pl.col("day") < period.window).then("journeys_continued").otherwise(0).alias("before_on"),
     )
     whole = _slices(counted, ALL, [])
-    total = whole.row(0, named=True)
-    kinds = [whole, _slices(counted, CHANNEL, ["channel"])]
-    for dimension in DIMENSIONS:
-        kinds.append(_slices(counted, dimension, [dimension]))
-        kinds.append(_slices(counted, dimension, [dimension, "channel"]))
-    return _scored(kinds, total, period)
+    singles = [_slices(counted, name, [name]) for name in DIMENSIONS]
+    pairs = [_slices(counted, name, [name, "channel"]) for name in DIMENSIONS if name != FIRST_TOUCH]
+    kinds = [[whole], [_slices(counted, CHANNEL, ["channel"])], singles, pairs]
+    return _scored([_priced(pl.concat(kind)) for kind in kinds], whole.row(0, named=True), period)
 
 
 def _slices(counted: pl.DataFrame, dimension: str, by: Sequence[str]) -> pl.DataFrame:
-    """One row per slice of a kind, with its counts."""
+    """One row per slice of a dimension, with its counts."""
     sums = (pl.sum("reached"), pl.sum("continued"), pl.sum("before"), pl.sum("before_on"))
     grouped = counted.select(sums)
     if by:
@@ -90,9 +90,12 @@ def _slices(counted: pl.DataFrame, dimension: str, by: Sequence[str]) -> pl.Data
         value.cast(pl.String).alias("value"),
         channel.cast(pl.String).alias("channel"),
         "reached", "continued", "before", "before_on",
-        # what there are two of in a kind is found by luck less often than what there are a thousand of
-        (2.0 * pl.len().cast(pl.Float64).log()).alias("price"),
     )  # fmt: skip
+
+
+def _priced(kind: pl.DataFrame) -> pl.DataFrame:
+    """The slices of a kind with their price: what there are two of is found by luck less than one of many."""
+    return kind.with_columns(price=pl.lit(2.0 * math.log(max(kind.height, 1))))
 
 
 def _scored(kinds: list[pl.DataFrame], total: dict[str, float], period: Period) -> pl.DataFrame:
@@ -119,11 +122,12 @@ def _scored(kinds: list[pl.DataFrame], total: dict[str, float], period: Period) 
         )
         .filter(pl.col("excess_drops") > 0)
         .sort(
-            ["gain", "excess_drops", "dimension", "value", "channel"], descending=[True, True, False, False, False]
+            ["gain", "excess_drops", "dimension", "value", "channel"],
+            descending=[True, True, False, False, False],
         )
         .select(
             "dimension", "value", pl.col("channel").alias("cause_channel"),
-            pl.col("reached").alias("journeys_reached"), "early_drop_off_rate", "baseline_rate", "excess_drops",
-            "excess_share", "volume_share", "gain",
+            pl.col("reached").alias("journeys_reached"), "early_drop_off_rate", "baseline_rate",
+            "excess_drops", "excess_share", "volume_share", "gain",
         )
     )  # fmt: skip

@@ -20,6 +20,7 @@ app = App()
     help_epilogue=examples(
         "journey generate shop --events 100000 --customers 5000",
         "journey generate year --events 10000000 --customers 500000 --days 365 --seed 7 --format parquet",
+        "journey generate trouble --days 120 --incidents incidents.yaml",
     )
 )
 def generate(
@@ -33,6 +34,9 @@ def generate(
     seed: Annotated[int, Parameter(help="Another seed gives another shop, the same one the same bytes.")] = 1,
     start: Annotated[date, Parameter(help="First day.")] = date(2025, 1, 1),
     format_: Annotated[str, Parameter(name="--format", help="Of the files: csv, parquet or jsonl.")] = "csv",
+    incidents: Annotated[
+        Path | None, Parameter(help="YAML file of what goes wrong in the shop for some days.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Make up a shop: raw files as its systems write them, a project, and the truth beside it.
@@ -46,7 +50,9 @@ def generate(
     arguments = Arguments(events, customers, days, seed, start, format_)
     begun = perf_counter()
     with messages.status("making up a shop") as status:
-        truth = make_up(arguments, folder, lambda what, rows: status.update(f"{what}: {rows:,} rows"))
+        truth = make_up(
+            arguments, folder, lambda what, rows: status.update(f"{what}: {rows:,} rows"), incidents
+        )
     seconds = perf_counter() - begun
     messages.print(f"{truth['rows']:,} rows in {folder} ({seconds:.1f} s)", highlight=False, soft_wrap=True)
     last = start + timedelta(days=days - 1)

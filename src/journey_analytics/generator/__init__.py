@@ -8,6 +8,8 @@ Does not belong here: reading files or computing marts; nothing of this room is 
     site.py             its pages
     people.py           who they are: persona, devices, cookies, how often they come
     world.py            all of these together, and the draws
+    incidents.py        what goes wrong for some days, as a file declares it
+    effects.py          what that does to visits
     kinds.py            the kinds of event, the system that records each, and its stage
     visits.py           one row per visit: when, by which channel, on which device
     outcomes.py         what came of each visit: steps on the site, orders, what follows an order

@@ -7,7 +7,7 @@ Does not belong here: drawing anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -205,9 +205,18 @@ class Rates:
     Args:
         behaviour: the tables.
         persona: the code of each visit's persona; channel and device alike.
+        factor: by which incidents multiply the chance of a step, for each visit.
     """
 
-    def __init__(self, behaviour: Behaviour, persona: Ints, channel: Ints, device: Ints) -> None:
+    def __init__(
+        self,
+        behaviour: Behaviour,
+        persona: Ints,
+        channel: Ints,
+        device: Ints,
+        factor: Callable[[str], Floats],
+    ) -> None:
+        self._factor = factor
         self._base = behaviour.chances
         self._by: tuple[tuple[Sequence[_WithFactors], Ints], ...] = (
             (list(behaviour.personas.values()), persona),
@@ -222,7 +231,7 @@ class Rates:
             factors = np.array([table.factors.get(step, 1.0) for table in tables])
             if (factors != 1.0).any():
                 chance *= factors[codes]
-        return np.asarray(np.minimum(chance, 1.0))
+        return np.asarray(np.minimum(chance, 1.0) * self._factor(step))
 
 
 def pick(uniform: Floats, weights: Sequence[float] | Mapping[str, float]) -> Ints:

@@ -12,6 +12,7 @@ import numpy as np
 
 from journey_analytics.generator.behaviour import Ints
 from journey_analytics.generator.calendar import Period
+from journey_analytics.generator.effects import Effects
 from journey_analytics.generator.kinds import CODES, KINDS, SOURCES
 from journey_analytics.generator.outcomes import NEVER, Outcomes, Part, outcomes
 from journey_analytics.generator.site import Site
@@ -55,11 +56,12 @@ class Events:
 
 @dataclass(frozen=True)
 class Shop:
-    """Everything that happened: visits of the people and then those of bots, and the events of both."""
+    """Everything that happened: visits of people, then those of bots; their events; what went wrong."""
 
     world: World
     visits: Visits
     events: Events
+    effects: Effects
 
 
 def happen(world: World, events: int) -> Shop:
@@ -73,10 +75,12 @@ def happen(world: World, events: int) -> Shop:
     of_bots = min(int(events * behaviour.bots.share), events - world.people.count)
     of_people = events - of_bots
     visits = draw_visits(world, max(world.people.count, int(of_people / behaviour.events_per_visit)))
-    came = _at_most(world, visits, of_people)
+    effects = Effects(world, visits)
+    came = _at_most(world, visits, of_people, effects)
     random = world.draws("views")
-    # long visits have most page views; those to the store have none
+    # long visits have most page views; those to the store have none, nor those that ended at once
     weights = visits.span * random.gamma(0.8, size=visits.count) * ~in_store(behaviour, visits)
+    weights *= ~(effects.bounced | effects.untagged("interest"))
     per_visit = share_out(of_people - came.events, weights, random.random())
     views = _views(random, world.site, visits, per_visit, came.has_account.astype(np.uint8))
     bots, per_bot_visit = draw_bots(world, of_bots)
@@ -84,17 +88,17 @@ def happen(world: World, events: int) -> Shop:
     bot_views = _views(world.draws("bot views"), world.site, bots, per_bot_visit, as_bots, visits.count)
     known_from = np.concatenate([came.known_from, np.full(bots.count, NEVER)])
     everything = _in_order([*came.parts, views, bot_views], known_from, world.period)
-    return Shop(world, visits.followed_by(bots), everything)
+    return Shop(world, visits.followed_by(bots), everything, effects)
 
 
-def _at_most(world: World, visits: Visits, events: int) -> Outcomes:
+def _at_most(world: World, visits: Visits, events: int, effects: Effects) -> Outcomes:
     """What comes of the visits, with nothing coming of some where it would be too much."""
     luck = world.draws("eventful").random(visits.count)
     share = 1.0
-    came = outcomes(world, visits, np.ones(visits.count, dtype=np.bool_))
+    came = outcomes(world, visits, np.ones(visits.count, dtype=np.bool_), effects)
     while came.events > events:
         share *= 0.9 * (events - visits.count) / (came.events - visits.count)
-        came = outcomes(world, visits, luck < share)
+        came = outcomes(world, visits, luck < share, effects)
     return came
 
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from journey_analytics.generator.behaviour import Flags, Ints, Rates, pick, pick_by
 from journey_analytics.generator.calendar import DAY_MS, HOUR_MS
-from journey_analytics.generator.kinds import CODES
+from journey_analytics.generator.effects import Effects
+from journey_analytics.generator.kinds import CODES, KINDS
 from journey_analytics.generator.visits import Visits, in_store
 from journey_analytics.generator.world import World
 
@@ -73,28 +74,30 @@ class Outcomes:
         return sum(part.time.size for part in self.parts)
 
 
-def outcomes(world: World, visits: Visits, eventful: Flags) -> Outcomes:
+def outcomes(world: World, visits: Visits, eventful: Flags, effects: Effects) -> Outcomes:
     """What comes of the visits.
 
     Args:
         world: rates, days and people.
         visits: in order of person and time.
         eventful: visits of which more may come than that they took place; which these are changes no draw.
+        effects: of incidents on the visits.
     """
-    return _Teller(world, visits, eventful).tell()
+    return _Teller(world, visits, eventful, effects).tell()
 
 
 class _Teller:
     """Goes through the steps once, for all visits together."""
 
-    def __init__(self, world: World, visits: Visits, eventful: Flags) -> None:
+    def __init__(self, world: World, visits: Visits, eventful: Flags, effects: Effects) -> None:
         self.world = world
         self.behaviour = world.behaviour
         self.period = world.period
         self.visits = visits
-        self.eventful = eventful
+        self.effects = effects
+        self.eventful = eventful & ~effects.bounced
         self.persona = world.people.persona[visits.person]
-        self.rates = Rates(world.behaviour, self.persona, visits.channel, visits.device)
+        self.rates = Rates(world.behaviour, self.persona, visits.channel, visits.device, effects.factor)
         self.first_visit = np.flatnonzero(np.diff(visits.person, prepend=-1))
         self.number = np.arange(visits.count)
 
@@ -132,7 +135,7 @@ class _Teller:
         ]
         placed = self.placed(order)
         parts = [
-            *steps,
+            *map(self.recorded, steps),
             placed,
             *self.after_order(placed, buys_online),
             *self.mails(signup),
@@ -189,6 +192,11 @@ class _Teller:
         time = self.visits.start[visit] + (self.visits.span[visit] * moment).astype(np.int64)
         page = self.world.site.pages("product", random.random(visit.size))
         return Part(CODES["product_view"], visit, np.minimum(time, self.period.end - 1), page)
+
+    def recorded(self, part: Part) -> Part:
+        """The part without what the site's tags did not record."""
+        lost = self.effects.untagged(KINDS[part.kind].stage)[part.visit]
+        return Part(part.kind, part.visit[~lost], part.time[~lost], part.value[~lost])
 
     def placed(self, order: Flags) -> Part:
         visit, time = self.at(order, 1.0)

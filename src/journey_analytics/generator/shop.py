@@ -6,6 +6,7 @@ Belongs here: the arguments, what is wrong with them, and the order of the steps
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -22,12 +23,14 @@ from journey_analytics.generator.deliveries import deliver
 from journey_analytics.generator.events import happen
 from journey_analytics.generator.exports import Exports
 from journey_analytics.generator.files import FORMATS, write_files
+from journey_analytics.generator.incidents import read_incidents
 from journey_analytics.generator.project_writer import write_project
 from journey_analytics.generator.truth import customers, truth
 from journey_analytics.generator.world import open_shop
 
 TRUTH = "truth.json"
 TRUTH_CUSTOMERS = "truth_customers.parquet"
+TRUTH_INCIDENTS = "truth_incidents.yaml"
 MOST_EVENTS = 100_000_000
 """All events lie in memory together, at about 200 bytes each."""
 _EARLIEST = date(1990, 1, 2)
@@ -88,16 +91,22 @@ class Arguments:
         return found
 
 
-def generate(arguments: Arguments, folder: Path, say: Callable[[str, int], None]) -> dict[str, Any]:
+def generate(
+    arguments: Arguments,
+    folder: Path,
+    say: Callable[[str, int], None],
+    incidents_file: Path | None = None,
+) -> dict[str, Any]:
     """Write a shop to a folder and return the truth about it.
 
     Args:
         arguments: what is asked for.
         folder: a new one, or an empty one.
         say: hears what is being done, and how many rows of it are done.
+        incidents_file: what goes wrong in the shop; it is kept beside the truth.
 
     Raises:
-        ConfigError: the arguments or the folder cannot be used; nothing was written.
+        ConfigError: the arguments, the folder or the incidents cannot be used; nothing was written.
     """
     problems = arguments.problems()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -109,12 +118,15 @@ def generate(arguments: Arguments, folder: Path, say: Callable[[str, int], None]
     file_format = next(known for known in FORMATS if known == arguments.format)
     behaviour = shipped_behaviour()
     period = Period(arguments.start, arguments.days, ZoneInfo(behaviour.timezone))
+    incidents = read_incidents(incidents_file, behaviour, period) if incidents_file else ()
     say("people, visits and events", 0)
-    world = open_shop(arguments.seed, behaviour, period, arguments.customers)
+    world = open_shop(arguments.seed, behaviour, period, arguments.customers, incidents)
     shop = happen(world, arguments.events)
     delivered = deliver(world, shop.events)
-    found = {"arguments": {**asdict(arguments), "start": arguments.start.isoformat()}}
+    found: dict[str, Any] = {"arguments": {**asdict(arguments), "start": arguments.start.isoformat()}}
     found |= truth(shop, delivered)
+    if incidents_file:
+        found["incidents"] = shop.effects.truth()
     folder.mkdir(parents=True, exist_ok=True)
     written = 0
 
@@ -134,4 +146,6 @@ def generate(arguments: Arguments, folder: Path, say: Callable[[str, int], None]
     write_project(folder, frames, behaviour.timezone, file_format)
     customers(shop).write_parquet(folder / TRUTH_CUSTOMERS)
     (folder / TRUTH).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if incidents_file:
+        shutil.copyfile(incidents_file, folder / TRUTH_INCIDENTS)
     return found

@@ -11,29 +11,33 @@ import numpy as np
 
 from journey_analytics.generator.behaviour import Behaviour, Floats, Ints
 from journey_analytics.generator.calendar import Period
+from journey_analytics.generator.incidents import Incident
 from journey_analytics.generator.people import People, draw_people
 from journey_analytics.generator.site import Site
 
 
 @dataclass(frozen=True)
 class World:
-    """A shop's rates, site, days and people; `seed` decides all that is drawn."""
+    """A shop's rates, site, days, people and incidents; `seed` decides all that is drawn."""
 
     seed: int
     behaviour: Behaviour
     period: Period
     site: Site
     people: People
+    incidents: tuple[Incident, ...] = ()
 
     def draws(self, purpose: str) -> np.random.Generator:
         """The random numbers of one purpose; how many are taken here changes those of no other."""
         return _draws(self.seed, purpose)
 
 
-def open_shop(seed: int, behaviour: Behaviour, period: Period, customers: int) -> World:
-    """A shop that so many people will come to."""
+def open_shop(
+    seed: int, behaviour: Behaviour, period: Period, customers: int, incidents: tuple[Incident, ...] = ()
+) -> World:
+    """A shop that so many people will come to, and what goes wrong in it."""
     people = draw_people(_draws(seed, "people"), behaviour, customers)
-    return World(seed, behaviour, period, Site(behaviour), people)
+    return World(seed, behaviour, period, Site(behaviour), people, incidents)
 
 
 def share_out(total: int, weights: Floats, offset: float) -> Ints:

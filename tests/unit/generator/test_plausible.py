@@ -139,7 +139,9 @@ def test_a_person_orders_in_a_store_only_after_a_visit_to_the_site(behaviour: Be
     assert not in_store(behaviour, shop.visits)[is_first].any()
 
 
-def test_a_chance_is_the_base_times_the_factors_of_persona_channel_and_device(behaviour: Behaviour) -> None:
+def test_a_chance_is_the_base_times_the_factors_of_persona_channel_device_and_incidents(
+    behaviour: Behaviour,
+) -> None:
     codes = [
         list(table).index(name)
         for table, name in (
@@ -148,12 +150,13 @@ def test_a_chance_is_the_base_times_the_factors_of_persona_channel_and_device(be
             (behaviour.devices, "desktop"),
         )
     ]
-    rates = Rates(behaviour, *(np.array([code]) for code in codes))
+    rates = Rates(behaviour, *(np.array([code]) for code in codes), lambda step: np.array([0.5]))
     expected = (
         behaviour.chances.cart
         * behaviour.personas["researcher"].factors["cart"]
         * behaviour.channels["paid_social"].factors["cart"]
         * behaviour.devices["desktop"].factors["cart"]
+        * 0.5
     )
     assert rates.chance("cart") == pytest.approx([expected])
 

@@ -1,0 +1,96 @@
+"""The published alerts of one snapshot, and what the record of runs says about the data behind them.
+
+Belongs here: reading marts and the record. Does not belong here: words (wording.py), statistics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from journey_analytics.engine.sql_text import quoted
+from journey_analytics.marts import Snapshot
+from journey_analytics.query import query
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One alert.
+
+    Attributes:
+        figures: its row of mart_stage_alerts.
+        causes: its rows of mart_alert_causes, the likeliest first.
+        exits: its rows of mart_alert_exits, those that grew most first.
+        signs: its rows of mart_alert_signs.
+    """
+
+    figures: Row
+    causes: list[Row]
+    exits: list[Row]
+    signs: list[Row]
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """What a snapshot says about changes, of the stage model that cuts its journeys.
+
+    Attributes:
+        as_of: the day at whose end the snapshot stands.
+        cells: how many combinations of stage, channel role and channel could be compared with their baseline.
+        alerts: those that changed, the one that cost most journeys first.
+        doubts: checks of the snapshot's own run that did not hold: table, check, what was found.
+    """
+
+    as_of: str
+    cells: int
+    alerts: list[Alert]
+    doubts: list[Row]
+
+    def as_json(self) -> Row:
+        """Plain values for programs."""
+        return asdict(self)
+
+
+def read_alerts(snapshot: Snapshot) -> Alerts:
+    """The alerts of a snapshot."""
+    model = quoted(str(snapshot.manifest["stage_model"]))
+    rows = {
+        mart: query(snapshot, f"select * from {mart} where stage_model = {model} order by {order}").to_dicts()
+        for mart, order in (
+            ("mart_stage_alerts", "alert_number"),
+            ("mart_alert_causes", "cause_rank"),
+            ("mart_alert_exits", "share_change desc nulls last, journeys desc, event_name"),
+            ("mart_alert_signs", "sign, event_name"),
+        )
+    }
+
+    def of(mart: str, number: int) -> list[Row]:
+        return [row for row in rows[mart] if row["alert_number"] == number]
+
+    cells = query(
+        snapshot,
+        f"select count(q_value) as cells from mart_stage_dropoff where stage_model = {model}",
+    ).item()
+    doubts = query(
+        snapshot,
+        "select table_name, check_name, status, sample from mart_quality_results "
+        f"where run_id = {quoted(snapshot.run_id)} and status <> 'passed' "
+        "order by begun_at, gate, table_name, check_name",
+    )
+    return Alerts(
+        str(snapshot.manifest["as_of"]),
+        int(cells),
+        [
+            Alert(
+                row,
+                *(
+                    of(mart, row["alert_number"])
+                    for mart in ("mart_alert_causes", "mart_alert_exits", "mart_alert_signs")
+                ),
+            )
+            for row in rows["mart_stage_alerts"]
+        ],
+        doubts.to_dicts(),
+    )

@@ -1,0 +1,123 @@
+"""Alerts in words, the same on a terminal, in mail and on the page.
+
+Belongs here: sentences from published figures. Does not belong here: how a medium lays them out.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from journey_analytics.alerts.published import Alert, Alerts
+from journey_analytics.alerts.slices import ALL, CHANNEL
+from journey_analytics.durations import duration_text
+
+_NAMES = {
+    "device": "device",
+    "utm_campaign": "campaign",
+    "page_path": "page",
+    "event_name": "event",
+    "rule": "rule",
+    "country": "country",
+    "first_touch_channel": "first channel",
+}
+_MOST_EXITS = 3
+
+
+def headline(found: Alerts) -> str:
+    """The first sentence: what changed, or that nothing did."""
+    looked = f"{found.cells:,} combinations of stage and channel looked at"
+    if not found.alerts:
+        return f"Nothing changed: {looked}, none loses more journeys than it used to."
+    lasting = [alert for alert in found.alerts if not alert.figures["is_over"]]
+    lost = sum(alert.figures["excess_drops"] for alert in found.alerts)
+    return (
+        f"{_count(len(found.alerts), 'alert')}, {len(lasting)} of them still going on: "
+        f"{lost:,.0f} journeys lost beyond expectation ({looked})."
+    )
+
+
+def title(alert: Alert) -> str:
+    """Where and since when."""
+    figures = alert.figures
+    channel = figures["channel"]
+    where = "all channels" if channel == ALL else channel
+    if figures["channel_role"] == "first_touch":
+        where += " (first touch)"
+    if figures["is_over"]:
+        when = f"from {figures['first_date']} to {figures['last_date']}, over"
+    else:
+        when = f"since {figures['first_date']}, {_count(figures['alert_days'], 'day')} so far"
+    return f"{figures['stage']}, {where}: {when}"
+
+
+def sentences(alert: Alert) -> list[str]:
+    """What changed, what it cost, what carries it, what was done instead, whether to doubt the data."""
+    return [_change(alert.figures), _cost(alert.figures), _cause(alert), *_instead(alert), *_signs(alert)]
+
+
+def doubts(found: Alerts) -> list[str]:
+    """Why the data itself may have changed, as the checks of the snapshot's run saw it."""
+    return [
+        f"{row['table_name']}: {row['check_name']} ({row['status']})"
+        + (f": {row['sample']}" if row["sample"] else "")
+        for row in found.doubts
+    ]
+
+
+def _change(figures: dict[str, Any]) -> str:
+    horizon = duration_text(timedelta(seconds=figures["horizon_seconds"]))
+    low, high = (f"{100 * figures[name]:+.1f}" for name in ("change_low", "change_high"))
+    return (
+        f"{_percent(figures['early_drop_off_rate'])} of {figures['journeys_reached']:,} journeys did not go "
+        f"on within {horizon}, instead of {_percent(figures['baseline_rate'])} "
+        f"({100 * figures['change']:+.1f} points, 95 % {low} to {high}; q = {figures['q_value']:.2g})."
+    )
+
+
+def _cost(figures: dict[str, Any]) -> str:
+    value = figures["value_at_risk"]
+    worth = "" if value is None else f", {value:,.0f} in revenue at risk"
+    return f"{figures['excess_drops']:,.0f} journeys lost beyond expectation{worth}."
+
+
+def _cause(alert: Alert) -> str:
+    figures = alert.figures
+    dimension, value, channel = (figures[f"cause_{name}"] for name in ("dimension", "value", "channel"))
+    if dimension == ALL:
+        return "All journeys of the stage changed alike: no device, page, campaign or channel stands out."
+    if dimension == CHANNEL:
+        what = f"channel {value} as a whole"
+    else:
+        what = f"{_NAMES[dimension]} {value}" + ("" if channel == ALL else f" in channel {channel}")
+    return (
+        f"Carried by {what}: {_percent(min(figures['cause_share'], 1.0), 0)} of the loss, "
+        f"{_percent(figures['cause_volume_share'], 0)} of the journeys."
+    )
+
+
+def _instead(alert: Alert) -> list[str]:
+    grown = [row for row in alert.exits if row["share_change"] is not None and row["share_change"] > 0]
+    told = ", ".join(
+        f"{row['event_name']} {_percent(row['journeys_share'], 0)} (was {_percent(row['baseline_share'], 0)})"
+        for row in grown[:_MOST_EXITS]
+    )
+    return [f"What those who stopped did next: {told}."] if told else []
+
+
+def _signs(alert: Alert) -> list[str]:
+    words = {"fell_silent": "all but stopped", "appeared": "appeared"}
+    told = "; ".join(
+        f"event {row['event_name']} {words[row['sign']]} "
+        f"({row['events_per_day']:,.0f} a day, before {row['baseline_events_per_day'] or 0:,.0f})"
+        for row in alert.signs
+    )
+    return [f"Doubt the data first: {told}."] if told else []
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
