@@ -35,7 +35,7 @@ FEWEST_JOURNEYS = 100
 """A stretch with fewer journeys is too small to be called a change."""
 SMALLEST_EFFECT = 0.05
 """A change by less than this share of the journeys that should have gone on, or dropped off, is no alert."""
-ALERT_Q = 0.05
+ALERT_Q = 0.1
 """Cells with a smaller q-value are alerts: at most this share of them is expected to be false."""
 LOOKS = sum(WINDOW_DAYS // length for length in range(1, WINDOW_DAYS + 1))
 """How many stretches of the window share no day with another of their length."""
