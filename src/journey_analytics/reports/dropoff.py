@@ -1,47 +1,46 @@
-"""report.html: one self-contained page from the published marts, with no network and no script."""
+"""The drop-off report's files: the page of a day, and for the newest one the page for mail too."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from journey_analytics.marts import current
+from journey_analytics.marts import Snapshot, current
 from journey_analytics.project import Project
-from journey_analytics.reports.findings import MIN_DECIDED, Findings, find, headline, percent
-
-_TEMPLATE = "report.html.j2"
-
-
-def write_report(project: Project) -> Path:
-    """Write the report of the live snapshot and return its path."""
-    path = project.reports_folder / "report.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(render(project, find(current(project.marts_folder))), encoding="utf-8")
-    scratch.rename(path)
-    return path
+from journey_analytics.reports.archive import dated, past_reports, remove_old, write
+from journey_analytics.reports.content import Content, read_content
+from journey_analytics.reports.page import index_page, mail_page, report_page
 
 
-def render(project: Project, findings: Findings) -> str:
-    """The report's HTML; everything that comes from events is escaped."""
-    environment = Environment(
-        loader=PackageLoader("journey_analytics", "reports/templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = percent
-    environment.filters["thousands"] = lambda number: f"{number:,}"
-    settings = project.settings
-    return environment.get_template(_TEMPLATE).render(
-        findings=findings,
-        manifest=findings.snapshot.manifest,
-        headline=headline(findings),
-        settings=settings,
-        conversion_days=settings.conversion.window.days,
-        inactivity_days=settings.journey.inactivity.days,
-        owners={stage.stage: stage.owner for stage in project.stage_model.stages},
-        min_decided=MIN_DECIDED,
-    )
+@dataclass(frozen=True)
+class Written:
+    """What was written of a snapshot.
+
+    Attributes:
+        content: what its report says.
+        path: of the page: report.html of the live snapshot, the page of its day of an older one.
+        mail: the page for mail.
+    """
+
+    content: Content
+    path: Path
+    mail: str
+
+
+def write_report(project: Project, snapshot: Snapshot) -> Written:
+    """Write the report of a snapshot, and the index of all reports kept.
+
+    report-<day>.html is written for every snapshot; report.html and mail.html for the live one alone.
+    """
+    folder = project.reports_folder
+    content = read_content(snapshot)
+    page, mail = report_page(content), mail_page(content)
+    path = dated(folder, snapshot.manifest["as_of"])
+    write(path, page)
+    if snapshot.folder == current(project.marts_folder).folder:
+        path = folder / "report.html"
+        write(path, page)
+        write(folder / "mail.html", mail)
+    remove_old(folder, project.settings.reports.keep)
+    write(folder / "index.html", index_page(project.settings.project, past_reports(folder)))
+    return Written(content, path, mail)

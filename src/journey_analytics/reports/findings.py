@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
 
 from journey_analytics.marts import Snapshot
 from journey_analytics.query import query
+from journey_analytics.reports.wording import percent, several
 
 MIN_DECIDED = 20
 """A cell with fewer decided journeys is too small to be called one of the worst."""
@@ -57,12 +59,27 @@ class Findings:
         return [cell.stage for cell in self.funnels[KIND]]
 
     @property
-    def channels(self) -> list[str]:
-        """The channels journeys began through, most journeys first."""
+    def states_in_order(self) -> list[tuple[str, int]]:
+        """Each state with its journeys, 0 too."""
+        return [(state, self.states.get(state, 0)) for state in ("converted", "lost", "open")]
+
+    @property
+    def owners(self) -> dict[str, str]:
+        """Stage to who answers for it."""
+        return {stage["stage"]: stage["owner"] for stage in self.snapshot.manifest["stages"]}
+
+    @cached_property
+    def entered(self) -> dict[str, int]:
+        """Channel to the journeys that began through it, most journeys first."""
         entered: dict[str, int] = {}
         for cell in self.cells:
             entered[cell.channel] = max(entered.get(cell.channel, 0), cell.reached)
-        return sorted(entered, key=lambda channel: (-entered[channel], channel))
+        return dict(sorted(entered.items(), key=lambda item: (-item[1], item[0])))
+
+    @property
+    def channels(self) -> list[str]:
+        """The channels journeys began through, most journeys first."""
+        return list(self.entered)
 
     @property
     def worst_stage(self) -> Cell | None:
@@ -77,8 +94,11 @@ class Findings:
 
     def cell(self, stage: str, channel: str) -> Cell | None:
         """The cell of a stage and a channel, None when no journey of the channel was there."""
-        found = (c for c in self.cells if c.stage == stage and c.channel == channel and c.reached)
-        return next(found, None)
+        return self._by_place.get((stage, channel))
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str], Cell]:
+        return {(cell.stage, cell.channel): cell for cell in self.cells if cell.reached}
 
 
 def find(snapshot: Snapshot) -> Findings:
@@ -101,30 +121,30 @@ def find(snapshot: Snapshot) -> Findings:
     )
 
 
-def percent(share: float | None) -> str:
-    """A share in words of one decimal; a dash when there is none.
-
-    >>> percent(0.2543), percent(None)
-    ('25.4 %', '–')
-    """
-    return "–" if share is None else f"{share * 100:.1f} %"
-
-
 def headline(findings: Findings) -> str:
     """The finding in one or two sentences."""
+    return " ".join(filter(None, (outcome(findings), worst(findings))))
+
+
+def outcome(findings: Findings) -> str:
+    """What became of the journeys."""
     states = findings.states
     goal = findings.snapshot.manifest["conversion_stage"]
-    text = (
-        f"Of {findings.journeys:,} journeys {states.get('converted', 0):,} reached {goal} in time, "
+    return (
+        f"Of {several(findings.journeys, 'journey')} {states.get('converted', 0):,} reached {goal} in time, "
         f"{states.get('lost', 0):,} did not, and {states.get('open', 0):,} still can."
     )
-    worst = findings.worst_stage
-    if worst is not None and worst.dropped:
-        text += (
-            f" Most of those that ended did so in {worst.stage}: {worst.dropped:,} of "
-            f"{worst.decided:,} ({percent(worst.drop_off_rate)}) went no further."
-        )
-    return text
+
+
+def worst(findings: Findings) -> str:
+    """Where most journeys ended; nothing when none has."""
+    cell = findings.worst_stage
+    if cell is None or not cell.dropped:
+        return ""
+    return (
+        f"Most of those that ended did so in {cell.stage}: {cell.dropped:,} of "
+        f"{cell.decided:,} ({percent(cell.drop_off_rate)}) went no further."
+    )
 
 
 def _cells(frame: pl.DataFrame) -> list[Cell]:

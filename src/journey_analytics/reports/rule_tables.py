@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from journey_analytics.reports.findings import percent
+from journey_analytics.reports.wording import percent
 from journey_analytics.stages.coverage import Coverage, SilentRule
 from journey_analytics.stages.difference import Difference, Move, Moves
 from journey_analytics.stages.explanation import Explanation, RuleOutcome

@@ -1,4 +1,4 @@
-"""The findings as text: tables on a terminal, Markdown for the flow's artifact."""
+"""The findings as tables on a terminal."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from rich.console import Console
 from rich.table import Table
 
 from journey_analytics.project import Project
-from journey_analytics.reports.findings import KIND, Cell, Findings, headline, percent
+from journey_analytics.reports.findings import KIND, Cell, Findings, headline
+from journey_analytics.reports.summary import CELL_COLUMNS, cell_row
+from journey_analytics.reports.wording import interval, length, percent
 from journey_analytics.sources.preview import Preview
 
 if TYPE_CHECKING:
     import polars as pl
 
 _MOST = 12
-_COLUMNS = ("reached", "continued", "dropped", "open", "drop-off", "95 % CI")
 _STAGE, _CELL = ("stage",), ("stage", "channel")
 
 
@@ -99,10 +100,6 @@ def print_funnel(console: Console, table: pl.DataFrame, by: str | None) -> None:
         is_number = name != "step"
         shown.add_column(name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
     for row in table.to_dicts():
-        interval = "–"
-        if row["step_conversion_rate"] is not None:
-            low, high = (row[f"step_conversion_rate_{bound}"] * 100 for bound in ("low", "high"))
-            interval = f"{low:.1f}–{high:.1f} %"
         shown.add_row(
             *([row["group"]] if by is not None else []),
             row["step"],
@@ -110,48 +107,10 @@ def print_funnel(console: Console, table: pl.DataFrame, by: str | None) -> None:
             f"{row['dropped']:,}",
             percent(row["conversion_rate"]),
             percent(row["step_conversion_rate"]),
-            interval,
-            *(_length(row[f"p{share}_seconds_from_previous"]) for share in (50, 90)),
+            interval(*(row[f"step_conversion_rate_{bound}"] for bound in ("low", "high"))),
+            *(length(row[f"p{share}_seconds_from_previous"]) for share in (50, 90)),
         )
     console.print(shown)
-
-
-def _length(seconds: float | None) -> str:
-    """A length of time in the unit that suits it.
-
-    >>> _length(5400.0)
-    '1.5 h'
-    """
-    if seconds is None:
-        return "–"
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"
-
-
-def markdown_summary(findings: Findings) -> str:
-    """The funnel and the worst cells as Markdown."""
-    parts = [headline(findings), _markdown_table(_STAGE, findings.funnels[KIND])]
-    worst = findings.worst_cells()
-    if worst:
-        parts += ["Worst cells, by channel of first touch:", _markdown_table(_CELL, worst)]
-    return "\n\n".join(parts) + "\n"
-
-
-def _row(cell: Cell, names: tuple[str, ...]) -> list[str]:
-    interval = "–"
-    if cell.low is not None and cell.high is not None:
-        interval = f"{cell.low * 100:.1f}–{cell.high * 100:.1f} %"
-    return [
-        *(str(getattr(cell, name)) for name in names),
-        f"{cell.reached:,}",
-        f"{cell.continued:,}",
-        f"{cell.dropped:,}",
-        f"{cell.open:,}",
-        percent(cell.drop_off_rate),
-        interval,
-    ]
 
 
 def _table(title: str, cells: list[Cell], names: tuple[str, ...]) -> Table:
@@ -160,22 +119,8 @@ def _table(title: str, cells: list[Cell], names: tuple[str, ...]) -> Table:
     )
     for name in names:
         table.add_column(name, overflow="fold")
-    for name in _COLUMNS:
+    for name in CELL_COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     for cell in cells:
-        table.add_row(*_row(cell, names))
+        table.add_row(*cell_row(cell, names))
     return table
-
-
-def _markdown_table(names: tuple[str, ...], cells: list[Cell]) -> str:
-    lines = [
-        "| " + " | ".join((*names, *_COLUMNS)) + " |",
-        "|" + " --- |" * len(names) + " ---: |" * len(_COLUMNS),
-    ]
-    lines += ["| " + " | ".join(map(_in_cell, _row(cell, names))) + " |" for cell in cells]
-    return "\n".join(lines)
-
-
-def _in_cell(text: str) -> str:
-    """Text from events must not end its Markdown cell or start markup."""
-    return "".join(f"\\{c}" if c in "\\|`*_[]<>" else c for c in text.replace("\n", " "))

@@ -22,7 +22,7 @@ from ruamel.yaml.compat import StringIO
 
 from journey_analytics.project import Project
 from journey_analytics.rehearsal import Rehearsal
-from journey_analytics.reports.findings import percent
+from journey_analytics.reports.wording import percent
 from journey_analytics.stages.evidence import NOTHING, POSITIONS, gather
 from journey_analytics.stages.likelihood import Likelihoods, Weigher
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from journey_analytics.reports.findings import Findings, find, headline, percent
+from journey_analytics.reports.findings import Findings, find, headline
+from journey_analytics.reports.wording import percent
 from tests.unit.published import Row, publish
 
 _STAGES = ("awareness", "consideration", "purchase")
