@@ -43,6 +43,8 @@ AS_OF = date(2026, 3, 29)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 NIGHTS = 30
 DAY_NOISE = 0.03
+VISIBLE = "10 % or more go on"
+"""Of 1,000 journeys of which 40 go on, 12 fewer are no more than chance, whatever the test."""
 _FEWEST_IN_POOL = 400
 
 
@@ -89,9 +91,18 @@ class Planted:
 
 @dataclass(frozen=True)
 class Judged:
-    """What came of one run: found at all, with the right first day, with the right cause first."""
+    """What came of one run.
+
+    Attributes:
+        stage: of the incident.
+        rate: the share of the cell's journeys that usually goes on.
+        is_found: whether there is an alert of the cell, or of all channels of the stage.
+        is_first_day: whether its first day is right within one day.
+        is_cause: whether the dimension and value that carry it are named first.
+    """
 
     stage: str
+    rate: float
     is_found: bool
     is_first_day: bool = False
     is_cause: bool = False
@@ -217,14 +228,15 @@ def judge(
     """One run: plant, draw, look, compare. The cell has `per_day` journeys a day on average."""
     planted = plant(random, stages, size, days)
     of_cell = next(s for s in stages if s.name == planted.stage)
-    share = float((of_cell.columns[CHANNEL] == planted.channel).mean())
+    in_channel = of_cell.columns[CHANNEL] == planted.channel
+    share, rate = float(in_channel.mean()), of_cell.rate(in_channel)
     scale = per_day / share / of_cell.size
     drawn = [draw(random, stage, scale * stage.size, TREND_DAYS, planted) for stage in stages]
     changes = changes_of(drawn)
     at_stage = changes.filter(pl.col("stage") == planted.stage)
     cells = at_stage.filter("is_alert", pl.col("channel").is_in([planted.channel, ALL]))
     if not cells.height:
-        return Judged(planted.stage, is_found=False)
+        return Judged(planted.stage, rate, is_found=False)
     entries = next(one for one in drawn if one.stage.name == planted.stage).entries()
     alert = next(iter(find_causes(at_stage, entries, AS_OF)))
     cell = at_stage.filter(
@@ -234,6 +246,7 @@ def judge(
     cause = alert["causes"][0]
     return Judged(
         planted.stage,
+        rate,
         is_found=True,
         is_first_day=abs((cell["first_date"] - begun).days) <= 1,
         is_cause=(cause["dimension"], cause["value"]) == (planted.dimension, planted.value),
@@ -263,7 +276,7 @@ def run(rows: int, console: Console, runs: int = 200) -> None:
         + ", ".join(f"{s.name} {s.is_continued.mean():.1%} go on" for s in stages)
     )
     table = Table(
-        "fewer go on", "days", "journeys a day", "stage", "runs", "found", "first day +- 1", "cause first"
+        "fewer go on", "days", "journeys a day", "stages", "runs", "found", "first day +- 1", "cause first"
     )
     cases = [(size, per_day, (5, 6)) for size in (0.3, 0.2, 0.1) for per_day in (200, 100, 50)]
     for number, (size, per_day, days) in enumerate([(None, 200, (5, 11)), *cases]):
@@ -275,19 +288,27 @@ def run(rows: int, console: Console, runs: int = 200) -> None:
             more = random.uniform(1.0, 2.0) if size is None else 1.0
             judged.append(judge(random, stages, drawn_size, drawn_days, per_day * more))
         told = ("30 to 60 %", "5 to 10", "200 to 400") if size is None else (f"{size:.0%}", "5", str(per_day))
-        for name in ("all", *(stage.name for stage in stages)):
-            of_stage = [one for one in judged if name in ("all", one.stage)]
-            if of_stage:
-                table.add_row(*told, name, *_shares(of_stage))
+        groups = {"all": judged, VISIBLE: [one for one in judged if one.rate >= 0.1]}
+        for stage in stages:
+            groups[stage.name] = [one for one in judged if one.stage == stage.name]
+        for name, group in groups.items():
+            if group:
+                table.add_row(*told, name, *_shares(group))
         table.add_section()
     console.print(table)
-    random = np.random.default_rng(3)
-    for journeys in (1_000, 10_000):
-        counts = [false_alerts(random, stages, journeys) for _ in range(runs // 4)]
+    for journeys in (1_500, 8_000):
+        clean = [
+            false_alerts(np.random.default_rng([3, journeys, number]), stages, journeys)
+            for number in range(runs // 4)
+        ]
         console.print(
-            f"{NIGHTS} clean nights, {journeys:,} stage entries a day: {np.mean(counts):.2f} false alerts on "
-            f"average, at most one in {np.mean(np.array(counts) <= 1):.0%} of {len(counts)} runs"
+            f"{NIGHTS} clean nights, {journeys:,} stage entries a day: {np.mean(clean):.2f} false alerts on "
+            f"average, at most one in {np.mean(np.array(clean) <= 1):.0%} of {len(clean)} runs"
         )
+    with tempfile.TemporaryDirectory() as folder:
+        console.print("not simulated, from files to marts:")
+        for found in end_to_end(Path(folder), rows):
+            console.print(f"  {found}")
 
 
 def _shares(judged: Sequence[Judged]) -> Iterator[str]:
@@ -314,3 +335,39 @@ def make_shop(folder: Path, events: int, seed: int, incidents: Path | None = Non
     days = 90
     arguments = Arguments(events, events // 8, days, seed, AS_OF - timedelta(days=days - 1), "parquet")
     generate(arguments, folder, lambda what, rows: None, incidents)
+
+
+INCIDENTS = """
+incidents:
+  - {{kind: conversion_drop, stage: interest, channel: organic_search, from: {0}, to: {1}, strength: 0.5}}
+  - {{kind: slow_page, page: /, from: {0}, to: {1}, strength: 0.4}}
+"""
+EXPECTED = {
+    "interest": ("channel", "organic_search"),
+    "awareness": ("page_path", "/"),
+}
+"""By stage: what the published alerts have to name first."""
+
+
+def end_to_end(folder: Path, events: int) -> Iterator[str]:
+    """Generate a shop with incidents, run it, and say what its alerts say of each, and of anything else."""
+    first, last = AS_OF - timedelta(days=8), AS_OF - timedelta(days=1)
+    incidents = folder / "incidents.yaml"
+    incidents.write_text(INCIDENTS.format(first, last), encoding="utf-8")
+    make_shop(folder / "shop", events, seed=1, incidents=incidents)
+    project = read_project(folder / "shop")
+    with attempt(project, now=NOW) as tried:
+        for step in tried.steps:
+            tried.do(step)
+    figures = [alert.figures for alert in read_alerts(current(project.marts_folder)).alerts]
+    for stage, cause in EXPECTED.items():
+        of_stage = [row for row in figures if row["stage"] == stage]
+        named = [(row["cause_dimension"], row["cause_value"], row["first_date"]) for row in of_stage]
+        is_right = any(
+            (dimension, value) == cause and abs((begun - first).days) <= 1
+            for dimension, value, begun in named
+        )
+        what = f"{'found' if is_right else 'missed'} {cause[0]} {cause[1]} since {first}"
+        yield f"{stage}: {what}; named {named}"
+    others = sum(row["stage"] not in EXPECTED for row in figures)
+    yield f"other stages: {others} alerts"

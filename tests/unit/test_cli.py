@@ -221,6 +221,7 @@ def test_every_command_has_help_with_an_example() -> None:
         ["marts", "diff"],
         ["marts", "restore"],
         ["marts", "verify"],
+        ["alerts"],
         ["journeys", "list"],
         ["journeys", "show"],
         ["rules", "coverage"],
@@ -245,6 +246,7 @@ def test_every_command_has_help_with_an_example() -> None:
         "channels",
         "rules",
         "marts",
+        "alerts",
         "journeys",
         "funnel",
     }, "a new command needs a line above"
