@@ -1,8 +1,8 @@
 """Which part of the journeys carries a change: a device, a page, a campaign, a channel, or all alike.
 
-A slice is a set of stage entries: all of them, those of one channel, those with one value of a dimension, or
-those with that value in one channel of stage entry. Each slice has its own baseline. The slice that explains a
-change is the one whose journeys are least likely under their baseline: where all journeys changed alike, the
+A slice is a set of stage entries: all of them, those of one channel, those with one value of a dimension,
+or those with that value in one channel of stage entry. Each slice has its own baseline. The slice that
+explains a change is the one whose journeys are least likely under their baseline: where all journeys changed alike, the
 whole gains most, and where only a part changed, that part does, because the others add chance and no change.
 A slice pays for how many there are of its kind, so that one of many has to be clearer than one of a few.
 
