@@ -334,8 +334,7 @@ def _report(run: Run) -> str:
     from journey_analytics.reports.dropoff import write_report
 
     written = write_report(run.project, run.snapshot or current(run.project.marts_folder))
-    run.notes.extend(tell(run.project, written))
-    return str(written.path)
+    return "; ".join([str(written.path), *tell(run.project, written)])
 
 
 def _checks(gate: str) -> Callable[[Run], int]:
