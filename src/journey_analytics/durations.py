@@ -58,4 +58,14 @@ def duration_text(duration: timedelta) -> str:
     return " ".join(parts)
 
 
+def short_duration(seconds: float) -> str:
+    """A length of time in its two largest units; of less than a minute also the tenths of a second.
+
+    >>> short_duration(93_784.5), short_duration(5_400), short_duration(59.25), short_duration(0)
+    ('1 d 2 h', '1 h 30 m', '59.2 s', '0 s')
+    """
+    shown = round(seconds, 1) if seconds < _UNITS["m"] else int(seconds)
+    return " ".join(duration_text(timedelta(seconds=shown)).split()[:4])
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]

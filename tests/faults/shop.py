@@ -14,6 +14,7 @@ from tests.conftest import CHECKOUT, copy_project
 
 _HEADER = "id,ts,action,customer,channel,amount\n"
 _ACTIONS = ("visit", "visit", "visit", "cart", "order")
+_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _CHANNELS = ("email", "ads", "direct", "referral")
 
 
@@ -29,19 +30,19 @@ def deliver(folder: Path) -> None:
 
 
 def _events(first: int, last: int) -> Iterator[str]:
-    """Lines of events, one every 20 minutes, always the same."""
+    """Lines of events, one every 20 minutes from `_BEGIN` on, always the same."""
     dice = random.Random(first)
     for number in range(first, last):
-        moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=20 * number)
+        at = _BEGIN + timedelta(minutes=20 * number)
         action, channel, who = dice.choice(_ACTIONS), dice.choice(_CHANNELS), dice.randint(1, 300)
         amount = f"{dice.randint(5, 90)}.00" if action == "order" else ""
-        yield f"e{number},{moment:%Y-%m-%d %H:%M:%S},{action},c{who},{channel},{amount}\n"
+        yield f"e{number},{at:%Y-%m-%d %H:%M:%S},{action},c{who},{channel},{amount}\n"
 
 
 def live_set(folder: Path) -> str:
     """One hash over every file of the live marts, or what is wrong with them.
 
-    It follows the pointer as any reader would: the manifest names the files, each must be there with its hash.
+    It follows the pointer as any reader would: the manifest names the files, each must have its hash.
     """
     try:
         name = (folder / "marts" / "CURRENT").read_text(encoding="utf-8").strip()

@@ -72,7 +72,7 @@ def test_groups_are_those_of_the_attribution(
 def test_the_table_shows_steps_groups_and_what_was_left_out(visits: Path) -> None:
     result = journey("funnel", "--events", str(visits), "--steps", "view;order", "--by", "channel")
     assert result.returncode == 0, result.stderr
-    for word in ("view", "order", "100.0 %", "unknown", "95 % CI", "2.0 d", "3.0 min"):
+    for word in ("view", "order", "100.0 %", "unknown", "95 % CI", "2 d", "3 m"):
         assert word in result.stdout
     assert "1 events without a customer" in result.stderr
 
@@ -106,3 +106,20 @@ def test_what_cannot_be_read_ends_with_exit_code_2(
     assert "Traceback" not in result.stderr
     for word in words:
         assert word in result.stderr
+
+
+def test_a_name_that_no_event_has_is_noted_with_the_closest_that_one_has(visits: Path) -> None:
+    """It may truly be absent, so it is no error; known names are not noted."""
+    options = ("--exclude", "refnd:1-2")
+    notes = [
+        "no event is called 'baskt'; the closest that occurs is 'basket'",
+        "no event is called 'unheard of'",
+        "no event is called 'refnd'; the closest that occurs is 'refund'",
+    ]
+    found = asked(visits, *options, steps="view;cart|baskt;unheard of")
+    assert found["notes"] == notes
+    told = journey("funnel", "--events", str(visits), "--steps", "view;cart|baskt;unheard of", *options)
+    assert told.returncode == 0
+    for note in notes:
+        assert f"note: {note}" in told.stderr
+    assert asked(visits)["notes"] == []

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from journey_analytics.durations import microseconds, parse_duration
+from journey_analytics.durations import microseconds, parse_duration, short_duration
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,16 @@ def test_a_number_too_long_for_a_duration_is_refused() -> None:
 def test_microseconds_are_whole() -> None:
     """The unit of every model."""
     assert microseconds(timedelta(seconds=1, microseconds=7)) == 1_000_007
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"), (0.04, "0 s"), (0.25, "0.2 s"), (59.94, "59.9 s"), (59.96, "1 m"), (60.9, "1 m"),
+        (3_661, "1 h 1 m"),
+        (86_405, "1 d 5 s"), (8_640_000, "100 d"),
+    ],
+)  # fmt: skip
+def test_the_short_form_has_the_two_largest_units(seconds: float, text: str) -> None:
+    """Rounded down to the second, and to the tenth below a minute."""
+    assert short_duration(seconds) == text

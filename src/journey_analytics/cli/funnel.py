@@ -94,6 +94,7 @@ def funnel(
                 "groups": None if result.by_group is None else result.by_group.to_dicts(),
                 "events_without_customer": result.events_without_customer,
                 "events_without_time": result.events_without_time,
+                "notes": result.notes,
             }
         )
         return EXIT_DONE
@@ -114,6 +115,8 @@ def _print(result: FunnelResult, by: str | None) -> None:
     ):
         if left_out:
             messages.print(f"left out: {left_out:,} events without a {name}", highlight=False)
+    for note in result.notes:
+        messages.print(f"note: {note}", highlight=False, markup=False)
 
 
 def _duration(text: str) -> timedelta:

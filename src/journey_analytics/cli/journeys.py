@@ -21,6 +21,7 @@ from journey_analytics.cli.terminal import (
     print_json,
     snapshot_of,
 )
+from journey_analytics.durations import short_duration
 from journey_analytics.errors import EXIT_DONE
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ app = App()
 journeys_app = App(name="journeys", help="The journeys behind a number, and one journey in full.")
 app.command(journeys_app)
 
-_SECONDS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 _MOMENT = "%Y-%m-%d %H:%M:%S"
 
 
@@ -137,7 +137,7 @@ def journeys_show(
         table.add_row(
             str(row["touchpoint_number"]),
             _told(row["occurred_at"]),
-            _span(row["gap_seconds"]),
+            _lasted(row["gap_seconds"]),
             *(Text(_told(row[name])) for name in ("event_name", "channel", "stage", "rule", "page_path")),
             Text(money),
         )
@@ -171,7 +171,7 @@ def _print_header(timeline: Timeline) -> None:
     for model, stages in timeline.stages.group_by("stage_model", maintain_order=True):
         reached = ", ".join(
             row["stage"]
-            + (" (passed through)" if row["is_skipped"] else f" {_span(row['dwell_seconds'])}".rstrip())
+            + (" (passed through)" if row["is_skipped"] else f" {_lasted(row['dwell_seconds'])}".rstrip())
             for row in stages.iter_rows(named=True)
         )
         out.print(f"{'stages':8}  {model[0]}: {reached}", markup=False, highlight=False, soft_wrap=True)
@@ -184,18 +184,5 @@ def _told(value: Any) -> str:
     return str(value.strftime(_MOMENT)) if hasattr(value, "strftime") else str(value)
 
 
-def _span(seconds: float | None) -> str:
-    """A time span in its two largest units.
-
-    >>> _span(93_784.5), _span(59.25), _span(0), _span(None)
-    ('1d 2h', '59s', '0s', '')
-    """
-    if seconds is None:
-        return ""
-    left = int(seconds)
-    parts: list[str] = []
-    for unit, size in _SECONDS:
-        count, left = divmod(left, size)
-        if count or parts:
-            parts.append(f"{count}{unit}")
-    return " ".join(parts[:2]) or "0s"
+def _lasted(seconds: float | None) -> str:
+    return "" if seconds is None else short_duration(seconds)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from journey_analytics.funnels.events import UNKNOWN, Batch, Events, NumbersCollideError
+from journey_analytics.funnels.events import UNKNOWN, Events
 from journey_analytics.funnels.kernel import NOT_FILLED, find_chains
+from journey_analytics.funnels.parts import PARTS, Batch, NumbersCollideError, Parts
 from journey_analytics.funnels.passes import Ints
 from journey_analytics.funnels.question import Attribution, Exclusion, Mode, Question, Step, ask
 from journey_analytics.funnels.result import NO_TIME, Chains, FunnelResult
@@ -67,33 +70,33 @@ def funnel(
     )
     read = Events(events, entity, question)
     try:
-        chains = _chains(read, question)
+        chains, notes = _chains(read, question)
     except NumbersCollideError:
         read.number_customers()
-        chains = _chains(read, question)
-    return FunnelResult(question, chains, read)
+        chains, notes = _chains(read, question)
+    return FunnelResult(question, chains, read, notes)
 
 
-def _chains(events: Events, question: Question) -> Chains:
+def _chains(events: Events, question: Question) -> tuple[Chains, list[str]]:
+    """The chains of all customers, and what is to be said about the events."""
+    parts = Parts(events.mask_of_name, keeps_every_row=question.rules.mode == "strict")
+    for rows in events.rows():
+        parts.add(rows)
     names = list(dict.fromkeys([*events.values, MIXED]))
-    found = [_chains_of(batch, question, names) for batch in events.batches()]
-    if not found:
-        nothing = np.empty((0, len(question.labels)), np.int64)
-        found = [(nothing[:, 0], nothing, None if question.breakdown is None else nothing[:, 0])]
-    groups = [part for _, _, part in found if part is not None]
-    return Chains(
-        customers=np.concatenate([customers for customers, _, _ in found]),
-        times=np.concatenate([times for _, times, _ in found]),
-        groups=np.concatenate(groups) if groups else None,
-        group_names=names,
-    )
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # what is compiled runs side by side
+        found = list(pool.map(lambda part: _chains_of(parts.batch(part), question, names), PARTS))
+    customers, times, groups = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    chains = Chains(customers, times, groups if question.breakdown is not None else None, names)
+    return chains, events.hints(parts.occurs)
 
 
-def _chains_of(batch: Batch, question: Question, names: list[str]) -> tuple[NDArray[Any], Ints, Ints | None]:
-    """Customer, times and group of the chains in one batch."""
+def _chains_of(batch: Batch, question: Question, names: list[str]) -> tuple[NDArray[Any], Ints, Ints]:
+    """Customer, times and group of the chains in one batch; no groups without a break-down."""
     rows = find_chains(batch.customers, batch.times, batch.masks, question.rules)
-    times = np.where(rows == NOT_FILLED, NO_TIME, batch.times[rows])
-    groups = None if batch.values is None else _groups(batch.values.astype(np.int64), rows, question, names)
+    times = np.where(rows == NOT_FILLED, NO_TIME, batch.times[rows]) if len(rows) else rows
+    groups = np.empty(0, np.int64)
+    if question.breakdown is not None:
+        groups = _groups(batch.values.astype(np.int64), rows, question, names)
     return batch.customers[rows[:, 0]], times, groups
 
 

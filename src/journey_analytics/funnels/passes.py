@@ -28,7 +28,7 @@ UNBOUNDED = int(np.iinfo(np.int64).max)
 """The window of a funnel without one."""
 
 
-def _compiled(function: FunctionT) -> FunctionT:
+def compiled(function: FunctionT) -> FunctionT:
     """The function in machine code, kept on disk between processes where a folder can be written."""
     try:
         return cast("FunctionT", numba.njit(cache=True, nogil=True)(function))
@@ -36,7 +36,7 @@ def _compiled(function: FunctionT) -> FunctionT:
         return cast("FunctionT", numba.njit(nogil=True)(function))
 
 
-@_compiled
+@compiled
 def _end_of_moment(times: Ints, row: int, end: int) -> int:
     """The position after the last row with the time of `row`."""
     after = row + 1
@@ -45,7 +45,7 @@ def _end_of_moment(times: Ints, row: int, end: int) -> int:
     return after
 
 
-@_compiled
+@compiled
 def _give_row(
     masks: Ints,
     begin: int,
@@ -88,7 +88,7 @@ def _give_row(
     return False
 
 
-@_compiled
+@compiled
 def _fills_to(masks: Ints, begin: int, end: int, bits: Ints, level: int, taken: Flags, scratch: Ints) -> int:
     """How many steps are filled when a moment's free rows go on from `level` steps as far as they can."""
     if end - begin == 1:
@@ -103,7 +103,7 @@ def _fills_to(masks: Ints, begin: int, end: int, bits: Ints, level: int, taken: 
     return top
 
 
-@_compiled
+@compiled
 def _furthest(
     times: Ints,
     masks: Ints,
@@ -154,7 +154,7 @@ def _furthest(
     return best, completed, entered
 
 
-@_compiled
+@compiled
 def _mark_ways(
     times: Ints,
     masks: Ints,
@@ -195,7 +195,7 @@ def _mark_ways(
         after = row
 
 
-@_compiled
+@compiled
 def _trace(
     times: Ints,
     masks: Ints,
@@ -227,7 +227,7 @@ def _trace(
         row = after
 
 
-@_compiled
+@compiled
 def _assign(
     masks: Ints, begin: int, end: int, bits: Ints, level: int, taken: Flags, scratch: Ints, rows: Ints
 ) -> None:
@@ -245,7 +245,7 @@ def _assign(
         taken[rows[step]] = False
 
 
-@_compiled
+@compiled
 def _is_forbidden(
     times: Ints, masks: Ints, begin: int, end: int, rows: Ints, window: int, exclusions: Ints
 ) -> bool:
@@ -274,7 +274,109 @@ def _is_forbidden(
     return False
 
 
-@_compiled
+@compiled
+def _chain_without_ties(
+    times: Ints, masks: Ints, begin: int, end: int, steps: Ints, window: int, entries: Ints, chain: Ints
+) -> int:
+    """The chain of a customer no two of whose rows share a time, and its steps; -1 at the first tie.
+
+    With one row in a moment there is nothing to choose: each row goes on from the latest entry that led to
+    the step before, and the rows between entry and end are taken as early as they come.
+    """
+    best, first = 0, begin
+    for row in range(begin, end):
+        if row + 1 < end and times[row + 1] == times[row]:
+            return -1
+        reached = best
+        for level in range(min(best, len(steps) - 1), -1, -1):
+            if masks[row] & steps[level] == 0:
+                continue
+            if level == 0:
+                entries[1] = row
+            elif times[row] - times[entries[level]] <= window:
+                entries[level + 1] = entries[level]
+            else:
+                continue
+            reached = max(reached, level + 1)
+        if reached > best:
+            best, first = reached, entries[reached]
+            if best == len(steps):
+                break
+    level, row = 0, first
+    while level < best:
+        if masks[row] & steps[level]:
+            chain[level] = row
+            level += 1
+        row += 1
+    return best
+
+
+@compiled
+def _best_chain(
+    times: Ints,
+    masks: Ints,
+    begin: int,
+    end: int,
+    steps: Ints,
+    lengths: Ints,
+    kept: Ints,
+    bits: Ints,
+    limits: Ints,
+    window: int,
+    strict: bool,
+    needs_ways: bool,
+    taken: Flags,
+    scratch: Ints,
+    ways: Ints,
+    rows: Ints,
+    chain: Ints,
+) -> int:
+    """The chain of a customer, the best of all ways to leave out optional steps, and how many it fills."""
+    offered = 0
+    for row in range(begin, end):
+        offered |= masks[row]
+    if offered & steps[0] == 0:
+        return 0
+    best_pattern, best_level, best_step, best_filled = -1, 0, -1, 0
+    completed, entered = 0, 0
+    for pattern in range(len(lengths)):
+        size = lengths[pattern]
+        level, when, since = _furthest(
+            times,
+            masks,
+            begin,
+            end,
+            bits[pattern, :size],
+            window,
+            limits[pattern, :size],
+            strict,
+            taken,
+            scratch,
+        )
+        furthest = kept[pattern, level - 1]
+        filled = 0
+        for place in range(level):
+            filled |= 1 << (len(steps) - kept[pattern, place])
+        is_better = (
+            furthest > best_step
+            or (furthest == best_step and when < completed)
+            or (furthest == best_step and when == completed and filled > best_filled)
+        )
+        if is_better:
+            best_pattern, best_level, best_step, best_filled = pattern, level, furthest, filled
+            completed, entered = when, since
+    first = begin + int(np.searchsorted(times[begin:end], entered))
+    last = begin + int(np.searchsorted(times[begin:end], completed, side="right"))
+    _trace(
+        times, masks, first, last, bits[best_pattern, :best_level], limits[best_pattern, :best_level],
+        strict, needs_ways, taken, scratch, ways, rows,
+    )  # fmt: skip
+    for place in range(best_level):
+        chain[kept[best_pattern, place]] = rows[place]
+    return best_level
+
+
+@compiled
 def ordered_chains(
     borders: Ints,
     times: Ints,
@@ -295,47 +397,25 @@ def ordered_chains(
     needs_ways = strict or has_gaps
     ways = np.zeros(len(times) if needs_ways else 0, np.int64)
     scratch = np.zeros((6, count + 1), np.int64)
-    rows = np.zeros(count, np.int64)
+    rows, entries = np.zeros(count, np.int64), np.zeros(count + 1, np.int64)
+    has_one_way = len(lengths) == 1 and not needs_ways
     bits, limits = np.zeros_like(kept), np.zeros_like(kept)
     for pattern in range(len(kept)):
         bits[pattern], limits[pattern] = steps[kept[pattern]], gaps[kept[pattern]]
     chains = 0
     for customer in range(len(borders) - 1):
         begin, end = borders[customer], borders[customer + 1]
-        offered = 0
-        for row in range(begin, end):
-            offered |= masks[row]
-        if offered & steps[0] == 0:
-            continue
-        best_pattern, best_level, best_step, best_filled = -1, 0, -1, 0
-        completed, entered = 0, 0
-        for pattern in range(len(lengths)):
-            size = lengths[pattern]
-            level, when, since = _furthest(
-                times, masks, begin, end, bits[pattern, :size], window, limits[pattern, :size], strict, taken,
-                scratch,
-            )  # fmt: skip
-            furthest = kept[pattern, level - 1]
-            filled = 0
-            for place in range(level):
-                filled |= 1 << (count - kept[pattern, place])
-            is_better = (
-                furthest > best_step
-                or (furthest == best_step and when < completed)
-                or (furthest == best_step and when == completed and filled > best_filled)
-            )
-            if is_better:
-                best_pattern, best_level, best_step, best_filled = pattern, level, furthest, filled
-                completed, entered = when, since
-        first = begin + np.searchsorted(times[begin:end], entered)
-        last = begin + np.searchsorted(times[begin:end], completed, side="right")
-        _trace(
-            times, masks, first, last, bits[best_pattern, :best_level], limits[best_pattern, :best_level],
-            strict, needs_ways, taken, scratch, ways, rows,
-        )  # fmt: skip
         chain = found[chains]
-        for place in range(best_level):
-            chain[kept[best_pattern, place]] = rows[place]
+        filled = -1
+        if has_one_way:
+            filled = _chain_without_ties(times, masks, begin, end, steps, window, entries, chain)
+        if filled < 0:
+            filled = _best_chain(
+                times, masks, begin, end, steps, lengths, kept, bits, limits, window, strict, needs_ways,
+                taken, scratch, ways, rows, chain,
+            )  # fmt: skip
+        if filled == 0:
+            continue
         if len(exclusions) and _is_forbidden(times, masks, begin, end, chain, window, exclusions):
             chain[:] = -1
         else:
@@ -343,7 +423,7 @@ def ordered_chains(
     return found[:chains]
 
 
-@_compiled
+@compiled
 def _count(
     kind: int, change: int, kinds: Ints, counts: Ints, limits: Ints, size: int, steps: Ints, scratch: Ints
 ) -> int:
@@ -371,7 +451,7 @@ def _count(
     return filled
 
 
-@_compiled
+@compiled
 def _kinds_of_rows(masks: Ints, begin: int, end: int, steps: Ints, kind_of: Ints) -> tuple[Ints, Ints]:
     """The different sets of steps that a customer's rows can fill, and how many steps are in each."""
     every_step = 0
@@ -396,7 +476,7 @@ def _kinds_of_rows(masks: Ints, begin: int, end: int, steps: Ints, kind_of: Ints
     return kinds[:known], limits
 
 
-@_compiled
+@compiled
 def unordered_chains(
     borders: Ints, times: Ints, masks: Ints, steps: Ints, window: int, exclusions: Ints
 ) -> Ints:

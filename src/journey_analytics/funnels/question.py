@@ -13,7 +13,6 @@ from typing import Any, Literal, get_args
 from sqlglot import exp
 
 from journey_analytics.durations import microseconds
-from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import ConfigError, JourneyError, Problem, advise
 from journey_analytics.funnels.kernel import Rules
 from journey_analytics.funnels.passes import UNBOUNDED
@@ -38,7 +37,8 @@ class Question:
     Attributes:
         labels: the steps as people read them.
         rules: what the kernel needs.
-        mask: SQL that gives an event's bits, over `event_name` and the columns read.
+        mask_of_name: the bits that an event has by its name.
+        condition_mask: SQL for the bits that it has by conditions; None without any.
         columns_read: columns of the events that conditions ask about.
         breakdown: the column of the groups, if any.
         attribution: which event of a chain gives it its group.
@@ -47,7 +47,8 @@ class Question:
 
     labels: tuple[str, ...]
     rules: Rules
-    mask: str
+    mask_of_name: Mapping[str, int]
+    condition_mask: str | None
     columns_read: tuple[str, ...]
     breakdown: str | None
     attribution: Attribution
@@ -110,7 +111,14 @@ def ask(
         exclusions=between,
     )
     return Question(
-        labels, rules, asked.mask(), tuple(sorted(asked.columns)), breakdown, attribution, attribution_step
+        labels=labels,
+        rules=rules,
+        mask_of_name=asked.of_name,
+        condition_mask=asked.condition_mask(),
+        columns_read=tuple(sorted(asked.columns)),
+        breakdown=breakdown,
+        attribution=attribution,
+        attribution_step=attribution_step,
     )
 
 
@@ -175,13 +183,10 @@ class _Arguments:
                 found.append((bit, start, stop))
         return tuple(found)
 
-    def mask(self) -> str:
-        """SQL for an event's bits."""
+    def condition_mask(self) -> str | None:
+        """SQL for an event's bits by conditions."""
         parts = [f"case when {condition} then {bit} else 0 end" for condition, bit in self.of_condition]
-        if self.of_name:
-            cases = " ".join(f"when {quoted(name)} then {mask}" for name, mask in self.of_name.items())
-            parts.append(f"case cast(event_name as varchar) {cases} else 0 end")
-        return f"cast({' + '.join(parts)} as bigint)"
+        return f"cast({' + '.join(parts)} as bigint)" if parts else None
 
     def known(self, name: Any, valid: Sequence[str], kind: str) -> None:
         if name not in valid:

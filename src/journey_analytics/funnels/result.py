@@ -5,6 +5,7 @@ Belongs here: arithmetic on the chains that were found. Does not belong here: wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -51,12 +52,14 @@ class FunnelResult:
         steps: the steps as people read them.
         events_without_customer: events left out because they have no customer.
         events_without_time: events left out because they have no time.
+        notes: sentences about names in steps and exclusions that no event has.
     """
 
-    def __init__(self, question: Question, chains: Chains, events: Events) -> None:
+    def __init__(self, question: Question, chains: Chains, events: Events, notes: Sequence[str]) -> None:
         self.steps = question.labels
         self.events_without_customer = events.without_customer
         self.events_without_time = events.without_time
+        self.notes = tuple(notes)
         self._optional = {number - 1 for number in question.rules.optional}
         self._chains = chains
         self._events = events

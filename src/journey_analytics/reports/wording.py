@@ -11,8 +11,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from journey_analytics.durations import short_duration
+
 NOTHING = "–"
-_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
 class Kind(StrEnum):
@@ -46,17 +47,12 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def length(seconds: float | None) -> str:
-    """A length of time in the unit that suits it.
+    """A length of time in its two largest units.
 
     >>> length(5400.0), length(2.5)
-    ('1.5 h', '2.5 s')
+    ('1 h 30 m', '2.5 s')
     """
-    if seconds is None:
-        return NOTHING
-    for unit, size in _UNITS:
-        if seconds >= size:
-            return f"{seconds / size:,.1f} {unit}"
-    return f"{seconds:.1f} s"
+    return NOTHING if seconds is None else short_duration(seconds)
 
 
 def count(number: float | None) -> str:

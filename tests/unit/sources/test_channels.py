@@ -18,7 +18,7 @@ from journey_analytics.errors import ConfigError
 from journey_analytics.sources.channels.addresses import parse_place_sql, parse_query_sql, split_url_sql
 from journey_analytics.sources.channels.explanation import explain
 from journey_analytics.sources.channels.rules import INPUTS, SOURCE_LISTS, ChannelRules, read_channels
-from journey_analytics.sources.channels.sql import channel_sql, traffic_source_sql
+from journey_analytics.sources.channels.sql import carried, channel_sql, events_sql, struct_sql
 from tests.unit.files import advice, told, write
 
 _FOLDER = files("journey_analytics.sources.channels") / "groups"
@@ -46,7 +46,10 @@ def _channel(rules: ChannelRules = _GROUP, /, **row: str | None) -> str:
 
 
 def _source(rules: ChannelRules = _GROUP, /, **row: str | None) -> tuple[str | None, str | None, str]:
-    (found,) = _answers(rules, [row], traffic_source_sql(rules, {name: name for name in INPUTS}))
+    """Source and medium as rules see them, and where they come from."""
+    event = events_sql(rules, {name: name for name in INPUTS}, {})
+    told = struct_sql(carried("source", "medium", "origin"))
+    (found,) = _answers(rules, [row], f"(select {told} from ({event}))")
     return found["source"], found["medium"], found["origin"]
 
 

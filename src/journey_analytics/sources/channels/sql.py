@@ -49,21 +49,6 @@ def channel_sql(rules: ChannelRules, expressions: Mapping[str, str]) -> str:
     return f"(select {_case(rules, flags)} from ({events_sql(rules, expressions, flags)}))"
 
 
-def traffic_source_sql(rules: ChannelRules, expressions: Mapping[str, str]) -> str:
-    """One scalar DuckDB expression for the effective source of an event.
-
-    Args:
-        rules: as `read_channels` gives them.
-        expressions: as in `channel_sql`.
-
-    Returns:
-        A STRUCT: source, medium (text in lower case, or null) and origin (given, click_id, referrer, direct,
-        unknown). A direct event has source `(direct)` and medium `(none)`.
-    """
-    fields = carried("source", "medium", "origin")
-    return f"(select {struct_sql(fields)} from ({events_sql(rules, expressions, {})}))"
-
-
 def events_sql(rules: ChannelRules, expressions: Mapping[str, str], flags: Mapping[Condition, str]) -> str:
     """A query of one row and one struct: what rules ask about, and the conditions several of them share."""
     check_inputs(expressions)
