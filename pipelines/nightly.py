@@ -1,34 +1,30 @@
-"""The nightly flow: every step of a run as a task, with retries and a Markdown artifact of the funnel.
+"""The nightly flow: every step of a run as a task, with retries, artifacts and a message when it fails.
 
-Run it as `python -m pipelines.nightly data/complete_journey`. No server is needed: without one Prefect starts
-a temporary one. Prefect's cache decides about nothing: a run is known by the content of its inputs.
+Run it as `python -m pipelines.nightly data/complete_journey`; serve.py and prefect.yaml put it on a schedule.
+No server is needed: without one Prefect starts a temporary one. Prefect's cache decides about nothing: a run
+is known by the content of its inputs.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-# before the import: no usage data, and time enough for a small machine
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
-os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "60")
-
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas import State
+from prefect.client.schemas import FlowRun, State
+from prefect.flows import Flow
 from prefect.states import Failed
 from rich.console import Console
 
 from journey_analytics.errors import EXIT_DONE, JourneyError, MachineError
 from journey_analytics.journal import Attempt, attempt
 from journey_analytics.marts import current
+from journey_analytics.notify import notify
 from journey_analytics.project import read_project
 from journey_analytics.reports.content import read_content
 from journey_analytics.reports.findings import find
@@ -69,34 +65,53 @@ def _task(step: Step) -> Any:
     return work
 
 
-@flow(name="nightly", validate_parameters=True, persist_result=False)
-def nightly(project: Path, day: date | None = None, *, force: bool = False) -> str | State[Any]:
+def _tell(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Send the reason of a failed or crashed run to the addresses of the project's `notify:`."""
+    read = read_project(Path(flow_run.parameters["project"]))
+    title = f"{read.settings.project}: {flow.name} {flow_run.name} {state.type.value.lower()}"
+    for problem in notify(read, {"failure"}, title, state.message or "no reason was given"):
+        get_run_logger().warning("nobody was told: %s", problem)
+
+
+@flow(name="nightly", validate_parameters=True, persist_result=False, on_failure=[_tell], on_crashed=[_tell])
+def nightly(
+    project: Path, day: date | None = None, *, force: bool = False, moves_pointer: bool = True
+) -> str | State[Any]:
     """Run one project to the end of a day and publish its marts.
 
     Args:
         project: the project's folder.
         day: the local day to report at the end of; the day of the last event when not given.
         force: run although the marts are up to date.
+        moves_pointer: whether readers shall see the new snapshot; it is kept either way.
 
     Returns:
-        The live snapshot's run_id; or a failed state that holds the JourneyError of the first step that
+        The snapshot's run_id; or a failed state that holds the JourneyError of the first step that
         failed, in which case the marts are the last good set.
     """
     try:
         read = read_project(project)
-        with attempt(read, now=datetime.now(UTC), as_of=day, force=force) as tried:
+        now = datetime.now(UTC)
+        with attempt(read, now=now, as_of=day, force=force, moves_pointer=moves_pointer) as tried:
             for note in tried.notes:
                 get_run_logger().info("%s", note)
             for step in tried.steps:
                 _task(step)(tried, return_state=True).result()
     except JourneyError as error:
         return Failed(message=error.describe(), data=error)
-    snapshot = current(read.marts_folder)
-    create_markdown_artifact(
-        markdown_summary(read_content(snapshot)),
-        key="stage-funnel",
-        description=f"{read.settings.project}, as of {snapshot.manifest['as_of']}",
-    )
+    return _show(tried)
+
+
+def _show(tried: Attempt) -> str:
+    """Keep what came out beside the flow run: the funnel, the checks, the way to the report."""
+    project = tried.run.project
+    snapshot = tried.run.snapshot or current(project.marts_folder)
+    about = f"{project.settings.project}, as of {snapshot.as_of}"
+    create_markdown_artifact(markdown_summary(read_content(snapshot)), key="stage-funnel", description=about)
+    checks = [vars(result) for result in tried.run.results]
+    create_table_artifact(checks, key="quality", description=f"{about}: every check of its gates")
+    report = project.reports_folder / "report.html"
+    create_link_artifact(report.resolve().as_uri(), link_text=report.name, key="report", description=about)
     return snapshot.run_id
 
 

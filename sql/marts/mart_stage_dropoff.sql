@@ -121,14 +121,21 @@ final as (
         cast(with_interval.journeys_reached as double)
         / cast(nullif(with_interval.journeys_entered, 0) as double) as conversion_rate,
         with_interval.drop_off_rate,
-        -- greatest and least would turn a missing rate into a bound
+        -- greatest and least would turn a missing rate into a bound; at 0 and 1 the bound is the rate itself,
+        -- which rounding may miss
         case
             when with_interval.drop_off_rate is not null
-                then greatest(with_interval.wilson_centre - with_interval.wilson_half_width, 0.0e0)
+                then least(
+                    greatest(with_interval.wilson_centre - with_interval.wilson_half_width, 0.0e0),
+                    with_interval.drop_off_rate
+                )
         end as drop_off_rate_low,
         case
             when with_interval.drop_off_rate is not null
-                then least(with_interval.wilson_centre + with_interval.wilson_half_width, 1.0e0)
+                then greatest(
+                    least(with_interval.wilson_centre + with_interval.wilson_half_width, 1.0e0),
+                    with_interval.drop_off_rate
+                )
         end as drop_off_rate_high,
         int_stage_continuations.continuation_rate,
         int_stage_continuations.continuation_rate_low,

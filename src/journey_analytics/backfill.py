@@ -68,7 +68,7 @@ def plan(project: Project, first: date, last: date, reprocess: str = "failed") -
     if last < first:
         raise ConfigError(Problem(f"{last} is before {first}", "--from, --to", "name the first day first"))
     store = Store(project.store_folder)
-    found = find_batches(project.folder, project.sources)
+    found = find_batches(project.folder, project.sources, store)
     outcomes = _outcomes(project.marts_folder)
     live = _live_day(project.marts_folder)
     days = []

@@ -1,21 +1,62 @@
-"""Contracts: what every table holds, read from sql/contracts.
+"""Contracts: what every table holds and promises, read from sql/contracts.
 
-One source for the Parquet types and metadata, the gates, the data dictionary and the tests.
-Belongs here: reading contracts. Does not belong here: enforcing them (quality) or writing files (marts).
+One source for the Parquet types and metadata, the gates, the quarantine, the data dictionary and the tests.
+Belongs here: reading contracts, and every promise of one as a condition over a row.
+Does not belong here: enforcing them (quality, sources/values.py), writing files (marts) or pages (reference).
 """
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+from collections.abc import Iterator, Mapping
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from journey_analytics.engine.models import sql_folder
-from journey_analytics.errors import MartError, Problem, advise
+from journey_analytics.engine.sql_text import quoted
+from journey_analytics.errors import ConfigError, MartError, Problem, advise
+from journey_analytics.row_sql import columns_named, rule_fault
 from journey_analytics.yaml_file import YamlFile, plain
 
+Action = Literal["stop", "quarantine", "report"]
+"""What is done about a broken promise: nothing is published, the row is put aside at load, it is told."""
+
 _SHARED = "_columns.yml"
+
+
+class RowRule(BaseModel):
+    """A promise about every row of a table by itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name of the rule.")
+    holds: str = Field(
+        description="SQL condition over the columns of the row; one that is null for a row holds."
+    )
+    description: str = Field(min_length=1, description="What it promises, in words.")
+
+    @property
+    def is_broken(self) -> str:
+        """SQL condition of the rows that break it."""
+        return f"({self.holds}) is false"
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns it looks at."""
+        return columns_named(self.holds)
+
+
+class TableRule(RowRule):
+    """A rule of a contract, and what is done about a row that breaks it."""
+
+    action: Action = Field("stop", description="What is done about a row that breaks it.")
+
+    @property
+    def severity(self) -> Literal["fail", "warn"]:
+        """`warn` when a broken promise is told and nothing else."""
+        return "warn" if self.action == "report" else "fail"
 
 
 class Column(BaseModel):
@@ -31,6 +72,29 @@ class Column(BaseModel):
     values: tuple[str, ...] | None = Field(None, description="The only values allowed.")
     min: float | None = Field(None, description="Smallest value allowed.")
     max: float | None = Field(None, description="Largest value allowed.")
+    action: Action = Field("stop", description="What is done about a row that breaks one of these.")
+
+    @property
+    def rules(self) -> Iterator[TableRule]:
+        """What is said of the column as rules: whether it may be null, its values and its range."""
+        if not self.nullable:
+            yield self._rule("is_there", f"{self.name} is not null", "is never null")
+        if self.values:
+            listed = ", ".join(quoted(value) for value in self.values)
+            yield self._rule(
+                "is_allowed", f"{self.name} in ({listed})", f"is one of {', '.join(self.values)}"
+            )
+        low, high = _number(self.min), _number(self.max)
+        if low and high:
+            yield self._rule("in_range", f"{self.name} between {low} and {high}", f"is {low} to {high}")
+        elif low:
+            yield self._rule("in_range", f"{self.name} >= {low}", f"is {low} or more")
+        elif high:
+            yield self._rule("in_range", f"{self.name} <= {high}", f"is {high} or less")
+
+    def _rule(self, what: str, holds: str, told: str) -> TableRule:
+        description = f"{self.name} {told}"
+        return TableRule(rule=f"{self.name}_{what}", holds=holds, description=description, action=self.action)
 
 
 class Contract(BaseModel):
@@ -46,8 +110,29 @@ class Contract(BaseModel):
     record: bool = Field(
         default=False, description="Whether it is a table of the record of runs, not made from events."
     )
+    per_customer: bool = Field(
+        default=False,
+        description="Whether a customer's rows follow from that customer's events alone, so that a night "
+        "makes them anew only for customers that changed.",
+    )
     may_be_empty: bool = Field(default=False, description="Whether a project may have no row of it.")
     columns: tuple[Column, ...]
+    rules: tuple[TableRule, ...] = Field((), description="What every row promises besides its columns.")
+
+    @cached_property
+    def row_rules(self) -> tuple[TableRule, ...]:
+        """Everything promised of a row by itself: what its columns say, then the rules of their own."""
+        return (*(rule for column in self.columns for rule in column.rules), *self.rules)
+
+    @property
+    def column_types(self) -> dict[str, str]:
+        """The columns' DuckDB types in order."""
+        return {column.name: column.type for column in self.columns}
+
+    @property
+    def owner(self) -> str:
+        """The column that says whose rows they are, of a table made per customer."""
+        return "customer_id" if "customer_id" in self.column_names else "journey_id"
 
     @property
     def column_names(self) -> list[str]:
@@ -58,7 +143,15 @@ class Contract(BaseModel):
 @cache
 def contracts() -> dict[str, Contract]:
     """Every contract by table name."""
-    folder = sql_folder() / "contracts"
+    return read_contracts(sql_folder() / "contracts")
+
+
+def read_contracts(folder: Path) -> dict[str, Contract]:
+    """The contracts of a folder by table name, with its `_columns.yml`.
+
+    Raises:
+        ConfigError: every problem of the first file that has one, each at its line and column.
+    """
     shared = plain(YamlFile(folder / _SHARED).content)
     return {
         path.stem: _read(YamlFile(path), shared)
@@ -80,9 +173,50 @@ def contract(table: str) -> Contract:
     return known[table]
 
 
-def _read(file: YamlFile, shared: dict[str, Any]) -> Contract:
+def _read(file: YamlFile, shared: Mapping[str, Any]) -> Contract:
     content = plain(file.content)
-    columns = [
-        {"name": name, **shared.get(name, {}), **overrides} for name, overrides in content["columns"].items()
+    described = {
+        name: {**shared.get(name, {}), **(overrides or {})}
+        for name, overrides in (content.get("columns") or {}).items()
+    }
+    problems = [
+        file.problem(
+            f"column {name!r} has no {' and no '.join(missing)}",
+            ("columns", name),
+            f"say it here, or for every table in {_SHARED}: {advise(name, shared, 'column')}",
+        )
+        for name, column in described.items()
+        if (missing := [key for key in ("type", "description") if not column.get(key)])
     ]
-    return Contract.model_validate({**content, "columns": columns})
+    if problems:
+        raise ConfigError(problems)
+    columns = [{"name": name, **column} for name, column in described.items()]
+    read = file.validate(Contract, {**content, "columns": columns})
+    problems = _rule_problems(file, read)
+    if problems:
+        raise ConfigError(problems)
+    return read
+
+
+def _rule_problems(file: YamlFile, read: Contract) -> list[Problem]:
+    problems = []
+    names: set[str] = set()
+    for number, rule in enumerate(read.rules):
+        if rule.rule in names:
+            what = f"two rules are called {rule.rule!r}"
+            problems.append(file.problem(what, ("rules", number, "rule"), "give each its own name"))
+        names.add(rule.rule)
+        fault = rule_fault(rule.holds, read.column_types)
+        if fault:
+            what, do = fault
+            problems.append(
+                file.problem(f"rule {rule.rule!r}: {what}", ("rules", number, "holds"), do, value=True)
+            )
+    return problems
+
+
+def _number(limit: float | None) -> str:
+    """A limit as SQL; nothing when there is none."""
+    if limit is None:
+        return ""
+    return str(int(limit)) if limit.is_integer() else repr(limit)

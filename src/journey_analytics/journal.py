@@ -81,6 +81,7 @@ def attempt(
     now: datetime,
     as_of: date | None = None,
     force: bool = False,
+    full: bool = False,
     moves_pointer: bool = True,
 ) -> Iterator[Attempt]:
     """Lock the project, look at its inputs, and give the steps that are to be done, in order, to the block.
@@ -90,6 +91,7 @@ def attempt(
         now: the clock, aware; events later than this are taken for faults.
         as_of: the local day to report at the end of; the day of the last event when None.
         force: do every step although the marts are up to date.
+        full: the same, and make every table anew, whatever changed.
         moves_pointer: whether readers shall see the new snapshot; it is kept either way.
 
     Raises:
@@ -104,13 +106,13 @@ def attempt(
 
             def look() -> str:
                 journal.run = engine.enter_context(
-                    start(project, now=now, as_of=as_of, moves_pointer=moves_pointer)
+                    start(project, now=now, as_of=as_of, moves_pointer=moves_pointer, full=full)
                 )
                 return f"{len(journal.run.batches):,} loads, {len(journal.run.new_batches):,} of them new"
 
             journal.keep(_INPUTS, look, lambda: None)
             run = journal.opened_run
-            steps, is_up_to_date = steps_to_do(run, force=force)
+            steps, is_up_to_date = steps_to_do(run, force=force or full)
             if is_up_to_date:
                 journal.rows[-1]["status"] = "up_to_date"
             yield Attempt(run, steps, is_up_to_date, (*notes, *_too_small(run)), journal)

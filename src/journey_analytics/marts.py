@@ -2,6 +2,7 @@
 
     marts/snapshots/<run_id>/mart_x.parquet                     one file per mart
     marts/snapshots/<run_id>/mart_x/day=2026-10-05/part-0.parquet    one per day, for event-level marts
+    marts/snapshots/<run_id>/data_dictionary.md, marts.sql      what the columns mean, views of the files
     marts/snapshots/<run_id>/manifest.json                      files, rows, sha256, inputs, versions
     marts/CURRENT                                               the name of the live snapshot
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import count
@@ -25,17 +26,16 @@ from pathlib import Path
 from typing import Any
 
 from journey_analytics import failpoints
-from journey_analytics.contracts import Contract, contracts
-from journey_analytics.disk import sha256_of, sync
+from journey_analytics.contracts import contracts
+from journey_analytics.disk import sha256_of, sync, sync_folder
 from journey_analytics.engine.duckdb import DuckDBEngine
-from journey_analytics.engine.models import marts as mart_names
-from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import DamagedError, MartError, Problem, advise
+from journey_analytics.mart_files import write_marts
+from journey_analytics.reference.dictionary import DOCUMENTS, document
 
 POINTER = "CURRENT"
 MANIFEST = "manifest.json"
 SNAPSHOTS = "snapshots"
-_ROW_GROUP = 122_880
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,13 @@ def is_current(folder: Path, run_id: str) -> bool:
         return False
 
 
-def write_snapshot(engine: DuckDBEngine, folder: Path, run_id: str, about: Mapping[str, Any]) -> Path:
+def write_snapshot(
+    engine: DuckDBEngine,
+    folder: Path,
+    run_id: str,
+    about: Mapping[str, Any],
+    base: Snapshot | None = None,
+) -> Path:
     """Write every mart and the manifest to a new snapshot folder, all of it on disk when this returns.
 
     Args:
@@ -144,6 +150,7 @@ def write_snapshot(engine: DuckDBEngine, folder: Path, run_id: str, about: Mappi
         run_id: names the snapshot; a leftover of a run that was cut short is written over. A snapshot of the
             same run stays when it is equal and sound, and else the new one gets a number behind its name.
         about: what else the manifest says: inputs, versions, the as-of day.
+        base: after a night, the snapshot that holds the rows of customers who did not change.
 
     Returns:
         The snapshot's folder; no reader sees it before `move_pointer`.
@@ -152,11 +159,9 @@ def write_snapshot(engine: DuckDBEngine, folder: Path, run_id: str, about: Mappi
     if scratch.exists():
         shutil.rmtree(scratch)
     scratch.mkdir(parents=True)
-    written = {}
-    for name in mart_names():
-        written[name] = _write_mart(engine, scratch, contracts()[name])
-        failpoints.reach("publish.mart_written")
-    manifest = {"run_id": run_id, **about, "marts": written}
+    written = write_marts(engine, scratch, base)
+    documents = [_write_document(scratch, name) for name in DOCUMENTS]
+    manifest = {"run_id": run_id, **about, "marts": written, "documents": documents}
     text = json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n"
     (scratch / MANIFEST).write_text(text, encoding="utf-8")
     failpoints.reach("publish.manifest_written")
@@ -164,9 +169,7 @@ def write_snapshot(engine: DuckDBEngine, folder: Path, run_id: str, about: Mappi
     if final.exists():
         shutil.rmtree(scratch)
         return final
-    for path in sorted(scratch.rglob("*"), reverse=True):
-        sync(path)
-    sync(scratch)
+    sync_folder(scratch)
     failpoints.reach("publish.snapshot_on_disk")
     scratch.rename(final)
     sync(final.parent)
@@ -238,57 +241,30 @@ def damage(snapshot: Snapshot) -> list[Problem]:
     """Every file of a snapshot that is not what its manifest says, byte for byte."""
     heal = "`journey marts restore` an earlier snapshot, or `journey run --force` to publish anew"
     problems = []
-    for entry in snapshot.manifest["marts"].values():
-        for file in entry["files"]:
-            path = snapshot.folder / file["path"]
-            if not path.is_file():
-                problems.append(Problem("a published file is missing", str(path), heal))
-                continue
-            found = sha256_of(path)
-            if found != file["sha256"]:
-                what = f"a published file is damaged: sha256 {found[:12]}, published as {file['sha256'][:12]}"
-                problems.append(Problem(what, f"{path}, {path.stat().st_size:,} bytes", heal))
+    published = [file for entry in snapshot.manifest["marts"].values() for file in entry["files"]]
+    for file in [*published, *snapshot.manifest["documents"]]:
+        path = snapshot.folder / file["path"]
+        if not path.is_file():
+            problems.append(Problem("a published file is missing", str(path), heal))
+            continue
+        found = sha256_of(path)
+        if found != file["sha256"]:
+            what = f"a published file is damaged: sha256 {found[:12]}, published as {file['sha256'][:12]}"
+            problems.append(Problem(what, f"{path}, {path.stat().st_size:,} bytes", heal))
     return problems
 
 
-def _write_mart(engine: DuckDBEngine, folder: Path, contract: Contract) -> dict[str, Any]:
-    """Write one mart in the order of its key, so that equal rows give equal bytes."""
-    files = []
-    for path, condition in _parts(engine, folder, contract):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        columns = ", ".join(f'cast("{c.name}" as {c.type}) as "{c.name}"' for c in contract.columns)
-        order = ", ".join(f'"{name}"' for name in contract.key)
-        about = ", ".join(f"{key}: {quoted(value)}" for key, value in _metadata(contract).items())
-        engine.execute(
-            f"copy (select {columns} from {contract.table} {condition} order by {order}) "
-            f"to {quoted(str(path))} (format parquet, compression zstd, "
-            f"row_group_size {_ROW_GROUP}, kv_metadata {{{about}}})"
-        )
-        files.append(
-            {
-                "path": str(path.relative_to(folder)),
-                "bytes": path.stat().st_size,
-                "sha256": sha256_of(path),
-            }
-        )
-    return {"rows": engine.count(contract.table), "files": files}
+def _write_document(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    path.write_text(document(name), encoding="utf-8")
+    return _entry(path, folder)
 
 
-def _parts(engine: DuckDBEngine, folder: Path, contract: Contract) -> Iterator[tuple[Path, str]]:
-    """The files of a mart, each with the condition of its rows."""
-    if contract.day is None:
-        yield folder / f"{contract.table}.parquet", ""
-        return
-    days = engine.rows(f"select distinct {contract.day} as day from {contract.table} order by day")
-    for row in days:
-        path = folder / contract.table / f"day={row['day']}" / "part-0.parquet"
-        yield path, f"where {contract.day} = date '{row['day']}'"
-
-
-def _metadata(contract: Contract) -> dict[str, str]:
+def _entry(path: Path, folder: Path) -> dict[str, Any]:
+    """A file of the snapshot as its manifest lists it."""
+    sync(path)
     return {
-        "journey_table": contract.table,
-        "journey_description": contract.description,
-        "journey_grain": contract.grain,
-        "journey_key": ", ".join(contract.key),
+        "path": str(path.relative_to(folder)),
+        "bytes": path.stat().st_size,
+        "sha256": sha256_of(path),
     }

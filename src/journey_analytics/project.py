@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -55,7 +56,7 @@ class Journey(_Section):
     inactivity: Duration = Field(
         default=parse_duration("90d"), description="A longer gap starts a new journey."
     )
-    restart: Restart | None = None
+    restart: Restart | None = Field(None, description="When a journey begins anew without a gap.")
     key: str | None = Field(
         None,
         description="Text column, or properties.<name>, that holds a journey's own key (a ticket, a claim): "
@@ -106,6 +107,28 @@ class Notify(_Section):
     )
 
 
+class Accepted(_Section):
+    """A learned check that may say of some days what it will: the day really was like that."""
+
+    check: str = Field(min_length=1, description="Its name, as the gate prints it: events of web.")
+    day: date = Field(alias="date", description="The local day that it may find unlike the others.")
+    until: date | None = Field(None, description="The last such day; only the one when not given.")
+    why: str = Field(min_length=1, description="For whoever reads it later.")
+
+    def covers(self, check: str, day: date) -> bool:
+        """Whether it speaks of this check and day."""
+        return check == self.check and self.day <= day <= (self.until or self.day)
+
+
+class Quality(_Section):
+    """What a person knows of the data that the gates cannot."""
+
+    accept: tuple[Accepted, ...] = ()
+    unusual_days: tuple[date, ...] = Field(
+        (), description="Days of the project's own (a sale, a regional holiday) on which counts may swing."
+    )
+
+
 class Settings(_Section):
     """The content of journey.yaml."""
 
@@ -120,22 +143,25 @@ class Settings(_Section):
         description="Further stage models for the same journeys: files with stages and rules, or names of "
         "shipped models, which come with starter rules.",
     )
-    conversion: Conversion
+    conversion: Conversion = Field(description="What counts as a conversion of a journey.")
     session_timeout: Duration = Field(
         default=parse_duration("30m"), description="Longest gap inside one session."
     )
-    journey: Journey = Journey()
-    identity: Identity = Identity()
+    journey: Journey = Field(default=Journey(), description="How touchpoints are cut into journeys.")
+    identity: Identity = Field(default=Identity(), description="How ids are joined to customers.")
     sources: tuple[str, ...] = Field(min_length=1, description="Files with the source mappings.")
     channels: str | None = Field(
         None, description="File with the project's own hosts and channel rules, before GA4's default group."
     )
-    engine: Literal["duckdb"] = "duckdb"
-    memory_limit: str = Field("4GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$")
+    engine: Literal["duckdb"] = Field("duckdb", description="The engine that runs the models.")
+    memory_limit: str = Field(
+        "4GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$", description="Most memory the engine may take."
+    )
     threads: int | None = Field(None, ge=1, description="All cores when not given.")
-    marts: Marts = Marts()
-    reports: Reports = Reports()
-    notify: Notify | None = None
+    marts: Marts = Field(default=Marts(), description="Where the marts are published.")
+    reports: Reports = Field(default=Reports(), description="How reports are made and kept.")
+    notify: Notify | None = Field(None, description="Who is told about a run, and of what.")
+    quality: Quality = Field(default=Quality(), description="What a person knows of the data.")
 
     @field_validator("timezone")
     @classmethod
@@ -194,6 +220,11 @@ class Project:
     def spill_folder(self) -> Path:
         """Where the engine puts what does not fit in memory."""
         return self.folder / "work.spill"
+
+    @property
+    def work_file(self) -> Path:
+        """What a run keeps for the next one; may be deleted."""
+        return self.folder / "work.duckdb"
 
     @property
     def store_folder(self) -> Path:

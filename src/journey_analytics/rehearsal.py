@@ -90,7 +90,7 @@ def rehearse(project: Project) -> Iterator[Rehearsal]:
         TemporaryDirectory(prefix="journey-") as spill,
         DuckDBEngine(spill_folder=Path(spill), limits=limits) as engine,
     ):
-        run = Run(project, engine, "", store, [], 0, as_of)
+        run = Run(project, engine, "", store, [], 0, as_of, rebuild="a rehearsal")
         run.totals = show_events(engine, store, sources, [])
         _WORK["identity"](run)
         yield Rehearsal(run)

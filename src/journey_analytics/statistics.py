@@ -26,7 +26,7 @@ def wilson_interval(successes: ArrayLike, trials: ArrayLike, z: float = Z_95) ->
         z: the point of the normal distribution that belongs to the level.
 
     Returns:
-        The lower and the upper bounds, within 0 and 1.
+        The lower and the upper bounds, within 0 and 1, with the share between them.
 
     >>> low, high = wilson_interval(8, 10)
     >>> f"{low:.4f} {high:.4f}"
@@ -38,7 +38,9 @@ def wilson_interval(successes: ArrayLike, trials: ArrayLike, z: float = Z_95) ->
     scale = 1.0 + z * z / number
     centre = (share + z * z / 2.0 / number) / scale
     half_width = z * np.sqrt(share * (1.0 - share) / number + z * z / 4.0 / (number * number)) / scale
-    return np.maximum(centre - half_width, 0.0), np.minimum(centre + half_width, 1.0)
+    # at 0 and 1 the bound is the share itself, which rounding may miss
+    low = np.minimum(np.maximum(centre - half_width, 0.0), share)
+    return low, np.maximum(np.minimum(centre + half_width, 1.0), share)
 
 
 @dataclass(frozen=True)

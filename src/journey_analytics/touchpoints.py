@@ -57,4 +57,3 @@ PROPERTY = re.compile(r"properties[.][A-Za-z_][A-Za-z0-9_]*")
 """A property as rules and settings name it."""
 
 UNASSIGNED_CHANNEL = "unassigned"
-SCORE_KINDS = ("nps", "csat", "ces", "rating", "sentiment")

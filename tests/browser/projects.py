@@ -62,22 +62,26 @@ rules:
 _COLUMNS = ("id", "time", "event", "customer", "channel", "campaign", "page")
 _EVENTS = (f"visit {SCRIPT}", "cart", "order")
 _BEGIN = datetime(2026, 3, 1, 9, tzinfo=UTC)
-_DAYS = 40
-_SILENT_DAY = 20
-"""Counted from the first: no event happened on it."""
+_DAYS = 80
+_A_DAY = 80
+_SILENT_DAY = 40
+_WORSE_FROM = 70
+"""Days counted from the first: no event happened on the one; from the other on SCRIPT does worse."""
 
 
 def write_odd(folder: Path) -> Path:
-    """Sixty channels with names of every kind; some journeys end at each stage, one day has no event."""
+    """Sixty channels with names of every kind; journeys end at each stage, of late more of one channel."""
     rows = []
-    for number in range(3_000):
-        day = number * _DAYS // 3_000
+    for number in range(_DAYS * _A_DAY):
+        day, place = divmod(number, _A_DAY)
         if day == _SILENT_DAY:
             continue
-        channel = CHANNELS[number // 2 % len(CHANNELS) if number % 3 else number % 7]
-        begun = _BEGIN + timedelta(days=day, minutes=number % 600)
-        steps = 1 + (number % 4 > 0) + (number % 5 > 2 and number % 4 > 0)
-        minutes = 1 + number % 90
+        channel = SCRIPT if place % 2 else CHANNELS[number // 2 % len(CHANNELS)]
+        is_worse = channel == SCRIPT and day >= _WORSE_FROM
+        chance = (number * 7919) % 100
+        steps = 1 + (chance < (25 if is_worse else 75)) + (chance < (10 if is_worse else 30))
+        begun = _BEGIN + timedelta(days=day, minutes=place)
+        minutes = 1 + place % 9
         rows.extend(
             (begun + timedelta(minutes=step * minutes), _EVENTS[step], f"c{number}", channel)
             for step in range(steps)

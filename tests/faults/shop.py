@@ -1,4 +1,4 @@
-"""The project that faults are tried on: 2,000 events published, 200 new ones beside them."""
+"""The project that faults are tried on: four weeks of 2,000 events published, three days beside them."""
 
 from __future__ import annotations
 
@@ -14,34 +14,37 @@ from tests.conftest import CHECKOUT, copy_project
 
 _HEADER = "id,ts,action,customer,channel,amount\n"
 _ACTIONS = ("visit", "visit", "visit", "cart", "order")
+# midnight in Berlin, the project's zone: whole days, which no learned gate finds odd
+_BEGIN = datetime(2025, 12, 31, 23, tzinfo=UTC)
+_FIRST, _ALL = 28 * 72, 31 * 72
 _CHANNELS = ("email", "ads", "direct", "referral")
 
 
 def write_shop(folder: Path) -> None:
-    """Make the project with its first 2,000 events, not run yet."""
+    """Make the project with its first four weeks, not run yet."""
     copy_project(CHECKOUT / "tests" / "projects" / "tiny", folder)
-    (folder / "input" / "web.csv").write_text(_HEADER + "".join(_events(0, 2000)), encoding="utf-8")
+    (folder / "input" / "web.csv").write_text(_HEADER + "".join(_events(0, _FIRST)), encoding="utf-8")
 
 
 def deliver(folder: Path) -> None:
-    """Put the file of the next night beside the others."""
-    (folder / "input" / "web2.csv").write_text(_HEADER + "".join(_events(2000, 2200)), encoding="utf-8")
+    """Put a file of three days more beside the first."""
+    (folder / "input" / "web2.csv").write_text(_HEADER + "".join(_events(_FIRST, _ALL)), encoding="utf-8")
 
 
 def _events(first: int, last: int) -> Iterator[str]:
-    """Lines of events, one every 20 minutes, always the same."""
+    """Lines of events, one every 20 minutes from `_BEGIN` on, always the same."""
     dice = random.Random(first)
     for number in range(first, last):
-        moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=20 * number)
+        at = _BEGIN + timedelta(minutes=20 * number)
         action, channel, who = dice.choice(_ACTIONS), dice.choice(_CHANNELS), dice.randint(1, 300)
         amount = f"{dice.randint(5, 90)}.00" if action == "order" else ""
-        yield f"e{number},{moment:%Y-%m-%d %H:%M:%S},{action},c{who},{channel},{amount}\n"
+        yield f"e{number},{at:%Y-%m-%d %H:%M:%S},{action},c{who},{channel},{amount}\n"
 
 
 def live_set(folder: Path) -> str:
     """One hash over every file of the live marts, or what is wrong with them.
 
-    It follows the pointer as any reader would: the manifest names the files, each must be there with its hash.
+    It follows the pointer as any reader would: the manifest names the files, each must have its hash.
     """
     try:
         name = (folder / "marts" / "CURRENT").read_text(encoding="utf-8").strip()

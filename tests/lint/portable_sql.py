@@ -37,7 +37,7 @@ CONSTRUCTS = (
     exp.Add, exp.Alias, exp.Between, exp.Boolean, exp.Column, exp.CTE, exp.DPipe, exp.DataType,
     exp.DataTypeParam, exp.Distinct, exp.Div, exp.EQ, exp.Escape, exp.From, exp.GT, exp.GTE,
     exp.Group, exp.Having, exp.Identifier, exp.In, exp.Is, exp.Join, exp.LT, exp.LTE, exp.Like,
-    exp.Literal, exp.Mul, exp.NEQ, exp.Neg, exp.Not, exp.Null, exp.Order, exp.Ordered, exp.Paren,
+    exp.Literal, exp.Mod, exp.Mul, exp.NEQ, exp.Neg, exp.Not, exp.Null, exp.Order, exp.Ordered, exp.Paren,
     exp.Placeholder, exp.Select, exp.Star, exp.Sub, exp.Table, exp.TableAlias, exp.Union, exp.Var,
     exp.Where, exp.Window, exp.WindowSpec, exp.With, exp.WithinGroup,
 )  # fmt: skip
@@ -471,6 +471,15 @@ def casts_divisors(statement: Statement) -> Iterator[tuple[int, str]]:
         divisor = division.expression.unnest()
         if not (isinstance(divisor, exp.Cast) and divisor.to.this.value == "DOUBLE"):
             yield statement.line(division), "/: cast the divisor to double; the engines' own types differ"
+
+
+@rule
+def takes_remainders_of_constants(statement: Statement) -> Iterator[tuple[int, str]]:
+    """Of zero the remainder is a null on one engine and an error on the other."""
+    for remainder in statement.tree.find_all(exp.Mod):
+        divisor = remainder.expression
+        if not (isinstance(divisor, exp.Literal) and divisor.is_int and int(divisor.this)):
+            yield statement.line(remainder), "%: the divisor must be a whole number above 0, written out"
 
 
 @rule

@@ -63,7 +63,6 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
             statement("a -> '$.b' as a"),
             statement("a + interval 1 day as a"),
             statement("a // 2 as a"),
-            statement("a % 2 as a"),
             statement("a ilike 'x' as a"),
             statement("cast(sum(a) filter (where b) as bigint) as a"),
             statement("(select 1) as a"),
@@ -100,6 +99,10 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
             statement("rlike(a, '^x') as a, get_json_object(a, '$.b') as b, min_by(a, b) as c"),
             statement("cast(percentile_disc(0.5) within group (order by a) as bigint) as a"),
         ],
+    ),
+    "takes_remainders_of_constants": (
+        [statement("a % b as a"), statement("a % 0 as a"), statement("1 % (a + 1) as a")],
+        [statement("a % 2 as a, (a + b) % 3600000000 as b")],
     ),
     "casts_to_known_types": (
         [

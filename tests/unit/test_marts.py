@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,25 @@ def test_a_snapshot_is_published_whole(tmp_path: Path) -> None:
             content = (snapshot.folder / file["path"]).read_bytes()
             assert file["bytes"] == len(content)
             assert file["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_a_snapshot_says_what_its_columns_mean(tmp_path: Path) -> None:
+    """In a dictionary, in views and in every file; the documents are listed with their hashes."""
+    snapshot = publish(tmp_path)
+    listed = {file["path"]: file["sha256"] for file in snapshot.manifest["documents"]}
+    assert listed == {
+        name: hashlib.sha256((snapshot.folder / name).read_bytes()).hexdigest()
+        for name in ("data_dictionary.md", "marts.sql")
+    }
+    written = pq.read_metadata(snapshot.folder / "mart_stage_dropoff.parquet").metadata
+    columns = json.loads(written[b"journey_columns"])
+    assert list(columns) == contracts()["mart_stage_dropoff"].column_names
+    assert columns["journeys_reached"] == {
+        "description": "Journeys that reached the stage: continued + dropped + open.",
+        "unit": "journeys",
+        "nullable": False,
+        "min": 0.0,
+    }
 
 
 def test_nothing_is_seen_before_the_pointer_moves(tmp_path: Path) -> None:

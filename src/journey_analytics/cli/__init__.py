@@ -14,12 +14,14 @@ from cyclopts import App, CycloptsError
 from journey_analytics import __version__
 from journey_analytics.cli import (
     alerts,
+    docs,
     funnel,
     generate,
     history,
     journeys,
     marts,
     nights,
+    quarantine,
     report,
     rules_on_data,
     runs,
@@ -44,7 +46,9 @@ app = App(
     version_flags=["--version"],
 )
 marts.marts_app.update(history.app)
-for group in (runs, nights, report, sources, rules_on_data, marts, alerts, journeys, funnel, generate):
+for group in (
+    runs, nights, report, sources, quarantine, rules_on_data, marts, alerts, journeys, funnel, generate, docs,
+):  # fmt: skip
     app.update(group.app)
 
 

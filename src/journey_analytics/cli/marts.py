@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
+from rich.markup import escape
 from rich.table import Column, Table
 
 from journey_analytics.cli.terminal import (
@@ -20,6 +22,12 @@ from journey_analytics.cli.terminal import (
     snapshot_of,
 )
 from journey_analytics.errors import EXIT_DONE, ConfigError, Problem
+
+if TYPE_CHECKING:
+    from journey_analytics.marts_description import Description
+
+_CELL = 40
+"""The most characters of an example's value."""
 
 app = App()
 marts_app = App(name="marts", help="What is published: the marts, and the snapshots of earlier runs.")
@@ -83,31 +91,56 @@ def marts_list(*, project: Project = Path(), as_json: AsJson = False, as_of: AsO
 
 @marts_app.command(
     name="describe",
-    help_epilogue=examples("journey marts describe mart_stage_dropoff -p data/complete_journey"),
+    help_epilogue=examples(
+        "journey marts describe mart_stage_dropoff -p data/complete_journey",
+        "journey marts describe mart_quality_results -p shop --json",
+    ),
 )
 def marts_describe(
-    mart: Annotated[str, Parameter(help="Name of the mart.")],
+    mart: Annotated[str, Parameter(help="Name of a mart, or of a table of the record of runs.")],
     *,
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> int:
-    """A mart's grain, key, freshness and columns, with types, units and meaning."""
-    from journey_analytics.contracts import contract
+    """A mart's grain, freshness, columns with types, units and meaning, rules of its rows, and examples."""
+    from journey_analytics.marts_description import describe
+    from journey_analytics.project import read_project
 
-    snapshot = snapshot_of(project)
-    found = contract(mart)
-    pattern = snapshot.pattern(mart)
+    described = describe(read_project(project).marts_folder, mart, datetime.now(UTC))
     if as_json:
-        described = found.model_dump(exclude_none=True)
-        print_json({**described, "rows": snapshot.marts[mart], "files": pattern})
-        return EXIT_DONE
-    output().print(f"[bold]{mart}[/bold]: {found.description}")
-    output().print(f"grain  {found.grain} ({', '.join(found.key)})")
-    output().print(f"rows   {snapshot.marts[mart]:,}, as of {snapshot.manifest['as_of']}")
-    output().print(f"files  {pattern}", soft_wrap=True, highlight=False)
-    table = Table(Column("column", no_wrap=True), "type", "unit", "meaning")
-    for column in found.columns:
-        kind = column.type + (", may be null" if column.nullable else "")
-        table.add_row(column.name, kind, column.unit or "", column.description)
-    output().print(table)
+        print_json(described.as_json())
+    else:
+        _print_description(described)
     return EXIT_DONE
+
+
+def _print_description(described: Description) -> None:
+    from journey_analytics.durations import duration_text
+    from journey_analytics.reference.dictionary import allowed, done_about
+
+    out, contract = output(), described.contract
+    out.print(f"[bold]{contract.table}[/bold]: {contract.description}")
+    out.print(f"grain  {contract.grain} ({', '.join(contract.key)})")
+    out.print(f"rows   {described.rows:,}" + (f", as of {described.as_of}" if described.as_of else ""))
+    if described.published_at and described.age:
+        age = duration_text(timedelta(seconds=int(described.age.total_seconds())))
+        out.print(f"fresh  published {described.published_at:%Y-%m-%d %H:%M:%S} UTC, {age} ago")
+    out.print(f"files  {described.files}", soft_wrap=True, highlight=False)
+    columns = Table(Column("column", no_wrap=True), "type", "unit", "values", "meaning")
+    for column in contract.columns:
+        kind = column.type + (", may be null" if column.nullable else "")
+        columns.add_row(column.name, kind, column.unit or "", allowed(column), column.description)
+    out.print(columns)
+    if contract.rules:
+        rules = Table("rule of every row", "promise", "SQL", "when broken")
+        for rule in contract.rules:
+            rules.add_row(rule.rule, rule.description, rule.holds, done_about(rule))
+        out.print(rules)
+    if described.examples:
+        numbers = (f"example {number}" for number in range(1, len(described.examples) + 1))
+        cells = (Column(title, overflow="ellipsis", no_wrap=True, max_width=_CELL) for title in numbers)
+        shown = Table(Column("column", no_wrap=True), *cells)
+        for name in contract.column_names:
+            values = (row[name] for row in described.examples)
+            shown.add_row(name, *("" if value is None else escape(str(value)) for value in values))
+        out.print(shown)

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 def run_with_progress(
-    project: Project, day: date | None, *, force: bool, moves_pointer: bool = True
+    project: Project,
+    day: date | None,
+    *,
+    force: bool,
+    full: bool = False,
+    moves_pointer: bool = True,
 ) -> dict[str, Any]:
     """Run a project with its progress on stderr, and say what came out."""
     from journey_analytics.journal import attempt
@@ -21,7 +26,8 @@ def run_with_progress(
 
     begun = perf_counter()
     now = datetime.now(UTC)
-    with attempt(project, now=now, as_of=day, force=force, moves_pointer=moves_pointer) as tried:
+    asked = {"force": force, "full": full, "moves_pointer": moves_pointer}
+    with attempt(project, now=now, as_of=day, **asked) as tried:
         if tried.is_up_to_date:
             messages.print("the marts are up to date (--force computes them again)")
         for note in tried.notes:

@@ -29,7 +29,9 @@ _EXIT_WARNED = 1
 
 @app.command(
     help_epilogue=examples(
-        "journey run -p data/complete_journey", "journey run -p shop --date 2026-05-01 --strict"
+        "journey run -p data/complete_journey",
+        "journey run -p shop --date 2026-05-01 --strict",
+        "journey run -p shop --full",
     )
 )
 def run(
@@ -40,11 +42,14 @@ def run(
         Parameter(name="--date", help="Report as of the end of this day; by default the last event's."),
     ] = None,
     force: Annotated[bool, Parameter(negative="", help="Run although the marts are up to date.")] = False,
+    full: Annotated[
+        bool, Parameter(negative="", help="Make every table anew, not only what changed since the last run.")
+    ] = False,
     strict: Annotated[bool, Parameter(negative="", help="End with exit code 1 when a check warned.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Load the sources, infer the journeys, check, and publish the marts."""
-    outcome = _run(project, day, force=force)
+    outcome = _run(project, day, force=force, full=full)
     if as_json:
         print_json(outcome)
     else:
@@ -66,11 +71,11 @@ def demo(
     return EXIT_DONE
 
 
-def _run(folder: Path, day: date | None, *, force: bool) -> dict[str, Any]:
+def _run(folder: Path, day: date | None, *, force: bool, full: bool = False) -> dict[str, Any]:
     """Run a project with its progress on stderr, and say what came out."""
     from journey_analytics.project import read_project
 
-    return run_with_progress(read_project(folder), day, force=force)
+    return run_with_progress(read_project(folder), day, force=force, full=full)
 
 
 def _print_summary(folder: Path) -> None:

@@ -7,7 +7,8 @@ are written, which takes four times as long as making them, and no other process
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +27,7 @@ _MACROS = (
     "create or replace macro get_json_object(document, path) as json_extract_string(document, path)",
 )
 
+_MAIN = "main"
 _LOCKED_DOWN = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -66,6 +68,9 @@ class DuckDBEngine:
         self.connection.execute("set TimeZone = 'UTC'")
         # in a process without a main file it would be drawn on stdout, among the results
         self.connection.execute("set enable_progress_bar_print = false")
+        # a mart of a year has a file for each day, and several checks read it
+        self.connection.execute("set parquet_metadata_cache = true")
+        self._schemas = _MAIN
         for macro in _MACROS:
             self.connection.execute(macro)
 
@@ -78,6 +83,25 @@ class DuckDBEngine:
     def close(self) -> None:
         """Close the database; its tables are gone."""
         self.connection.close()
+
+    @contextmanager
+    def schema(self, name: str) -> Iterator[None]:
+        """Make tables in another schema, and take those of that name for the main ones, in the block."""
+        self._enter(name)
+        try:
+            yield
+        finally:
+            self._enter(_MAIN)
+
+    def _enter(self, schema: str) -> None:
+        self._schemas = _MAIN if schema == _MAIN else f"{schema},{_MAIN}"
+        self.execute(f"set search_path = '{self._schemas}'")
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own to the same tables, to read while this one writes."""
+        cursor = self.connection.cursor()
+        cursor.execute(f"set search_path = '{self._schemas}'")
+        return cursor
 
     def interrupt(self) -> None:
         """End the statement that runs just now, from another thread."""

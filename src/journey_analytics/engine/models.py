@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,3 +74,13 @@ def models() -> dict[str, Model]:
 def marts() -> list[str]:
     """The names of the models that are published."""
     return sorted(name for name, model in models().items() if model.layer == "marts")
+
+
+@cache
+def models_sha256() -> str:
+    """One hash over the text of every model and contract."""
+    digest = hashlib.sha256()
+    for path in sorted(sql_folder().rglob("*")):
+        if path.suffix in (".sql", ".yml"):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -72,7 +72,7 @@ def find_closed_entries(engine: DuckDBEngine, own_model: str, window_us: int) ->
 def _whole_journeys(engine: DuckDBEngine, parameters: dict[str, str]) -> Iterator[pa.Table]:
     """The touchpoints in order, in tables that end where a journey ends."""
     # a cursor of its own: the connection writes entries while this one is still being read
-    asked = engine.connection.cursor().sql(_TOUCHPOINTS, params=parameters)
+    asked = engine.cursor().sql(_TOUCHPOINTS, params=parameters)
     reader: pa.RecordBatchReader = asked.to_arrow_reader(_BATCH_ROWS)
     kept: list[pa.Table] = []
     for batch in reader:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from datetime import date
+from typing import Any, Literal
 
 from journey_analytics.errors import GateError, JourneyError, NotEvaluatedError, Problem
+from journey_analytics.local_days import to_moment
 
 Severity = Literal["fail", "warn"]
-Status = Literal["passed", "failed", "error"]
+Status = Literal["passed", "failed", "accepted", "error"]
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check of one table: whether it held, and a sample of what broke it."""
+    """One check of one table: whether it held, and a sample of what broke it.
+
+    Attributes:
+        status: `accepted` when it did not hold and the project says why that is right.
+        day: the local day that a learned check judges.
+        measured: what it measured then; `low` and `high` are the least and the most that is usual.
+    """
 
     gate: str
     table: str
@@ -23,6 +31,10 @@ class CheckResult:
     status: Status
     rows_failed: int = 0
     sample: str = ""
+    day: date | None = None
+    measured: float | None = None
+    low: float | None = None
+    high: float | None = None
 
     @property
     def stops(self) -> bool:
@@ -43,6 +55,32 @@ def stop_if_failed(results: Sequence[CheckResult]) -> None:
     broken = any(result.status == "error" for result in stopping)
     kind: type[JourneyError] = NotEvaluatedError if broken else GateError
     raise kind([_problem(result) for result in stopping])
+
+
+def result_rows(
+    results: Sequence[CheckResult], *, run_id: str, begun_us: int, as_of: date | None
+) -> list[dict[str, Any]]:
+    """The results as rows of `mart_quality_results`."""
+    begun_at = to_moment(begun_us)
+    return [
+        {
+            "begun_at": begun_at,
+            "run_id": run_id,
+            "as_of": as_of,
+            "gate": result.gate,
+            "table_name": result.table,
+            "check_name": result.check,
+            "severity": result.severity,
+            "status": result.status,
+            "rows_failed": result.rows_failed,
+            "sample": result.sample or None,
+            "judged_date": result.day,
+            "measured": result.measured,
+            "limit_low": result.low,
+            "limit_high": result.high,
+        }
+        for result in results
+    ]
 
 
 def _problem(result: CheckResult) -> Problem:

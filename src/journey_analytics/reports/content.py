@@ -3,43 +3,95 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
+from journey_analytics.alerts.published import Alerts, read_alerts
+from journey_analytics.alerts.wording import headline as changes
 from journey_analytics.marts import Snapshot
+from journey_analytics.query import query
 from journey_analytics.reports.findings import KIND, Findings, find, outcome, worst
-from journey_analytics.reports.samples import Sample, samples
-from journey_analytics.reports.section import Section
+from journey_analytics.reports.samples import samples
+from journey_analytics.reports.section import Section, Table
+from journey_analytics.reports.sections.alerts import AlertCard, alerts, cards
 from journey_analytics.reports.sections.channels import channels
 from journey_analytics.reports.sections.checks import checks
 from journey_analytics.reports.sections.exits import exits
 from journey_analytics.reports.sections.funnel import funnel
+from journey_analytics.reports.sections.restated import restated
 from journey_analytics.reports.sections.times import times
 from journey_analytics.reports.sections.transitions import transitions
-from journey_analytics.reports.wording import count, several
+from journey_analytics.reports.sections.trends import trends
+from journey_analytics.reports.wording import count, money, several
+
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
 class Content:
-    """The report of one snapshot: its findings, the sections in order, and journeys to open numbers to."""
+    """The report of one snapshot.
+
+    Attributes:
+        findings: its funnels and cells.
+        found: its alerts as published.
+        cards: its alerts as they are shown.
+        sections: in order.
+        samples: journeys to open numbers to, by stage and channel.
+        currency: of all revenue; none where there are several or none is named.
+    """
 
     findings: Findings
+    found: Alerts
+    cards: list[AlertCard]
     sections: tuple[Section, ...]
-    samples: dict[tuple[str, str], Sample]
+    samples: dict[tuple[str, str], Table]
+    currency: str | None
 
     @property
     def headline(self) -> str:
-        """The first sentence of every page."""
-        return outcome(self.findings)
+        """What changed and what it costs; what became of journeys, when nothing can be compared yet."""
+        if not self.found.cells:
+            return outcome(self.findings)
+        if not self.cards:
+            return changes(self.found)
+        still = sum(not alert.figures["is_over"] for alert in self.found.alerts)
+        state = "over by now"
+        if still:
+            state = "still going on" if still == len(self.cards) else f"{count(still)} of them still going on"
+        cost = f"{count(self.journeys_lost)} journeys lost beyond expectation"
+        if self.value_at_risk is not None:
+            cost += f", {self.priced(self.value_at_risk)} at risk"
+        return f"{several(len(self.cards), 'drop-off alert')}, {state}: {cost}."
+
+    @property
+    def journeys_lost(self) -> float:
+        """What the alerts cost, in journeys beyond expectation."""
+        return sum(float(alert.figures["excess_drops"]) for alert in self.found.alerts)
+
+    @property
+    def value_at_risk(self) -> Decimal | None:
+        """What the alerts cost in revenue; none where there is none."""
+        values = [alert.figures["value_at_risk"] for alert in self.found.alerts]
+        known = [value for value in values if value is not None]
+        return sum(known, Decimal()) if known else None
+
+    def priced(self, amount: Decimal) -> str:
+        """An amount with its currency, where all revenue is of one."""
+        return " ".join(filter(None, (money(amount), self.currency)))
 
     @property
     def lead(self) -> str:
-        """What follows the headline."""
-        return worst(self.findings)
+        """Where, and what became of journeys."""
+        if self.cards:
+            return " ".join(f"{card.title}." for card in self.cards[:_MOST_NAMED])
+        known = outcome(self.findings) if self.found.cells else ""
+        return f"{known} {worst(self.findings)}".strip()
 
     @property
     def subject(self) -> str:
         """The headline in few words."""
-        states = self.findings.states
-        return f"{several(self.findings.journeys, 'journey')}, {count(states.get('converted', 0))} converted"
+        if self.cards:
+            return several(len(self.cards), "alert")
+        return f"{several(self.findings.journeys, 'journey')}, no alert"
 
     def section(self, name: str) -> Section:
         """The section of a name."""
@@ -50,15 +102,30 @@ def read_content(snapshot: Snapshot) -> Content:
     """Read all that a report shows; nothing but the snapshot and its run's part of the record."""
     findings = find(snapshot)
     model = str(snapshot.manifest["stage_model"])
+    found = read_alerts(snapshot)
     return Content(
         findings,
+        found,
+        cards(snapshot, found),
         (
+            alerts(found),
             funnel(findings),
             channels(findings),
+            trends(snapshot, findings.stages),
             times(snapshot, model),
             transitions(snapshot, model, [stage["stage"] for stage in snapshot.manifest["stages"]]),
             exits(snapshot, model),
+            restated(snapshot, model),
             checks(snapshot),
         ),
         samples(snapshot, model, [*findings.cells, *findings.funnels[KIND]]),
+        _currency(snapshot),
     )
+
+
+def _currency(snapshot: Snapshot) -> str | None:
+    found = query(
+        snapshot,
+        "select distinct currency from mart_touchpoints where currency is not null order by currency limit 2",
+    )
+    return str(found.item()) if found.height == 1 else None

@@ -27,6 +27,14 @@ def terms(manifest: Mapping[str, Any]) -> dict[str, str]:
         "nobody knows yet.",
         "95 % interval": "Wilson's interval: what the rate may be when this many journeys were seen.",
         "channel of first touch": "The channel of the journey's first touchpoint; a journey has one.",
+        "did not go on, usual, limits": "Of the journeys that reached a stage on a day, the share that did "
+        "not go on to a later one within the time in which most do, counted once that time has passed. Usual "
+        "is the same on such weekdays of the eight weeks before; the limits are three standard deviations "
+        "away.",
+        "alert": "A stage and channel at which for some days more journeys did not go on than chance "
+        "explains, over all stages and channels looked at together.",
+        "lost beyond expectation, value at risk": "Journeys that did not go on, less those that usually do "
+        "not; and what so many journeys bring when they go on.",
         "time to the next stage": "From entering a stage to entering the next one reached, of journeys that "
         "went on.",
         "exit point": "The last touchpoint of a journey that dropped off: its event, and its page if it has "

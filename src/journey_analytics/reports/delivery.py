@@ -15,6 +15,8 @@ def tell(project: Project, written: Written) -> list[str]:
     """
     content = written.content
     occasions: set[Occasion] = set()
+    if content.cards:
+        occasions.add("alerts")
     if content.findings.snapshot.manifest["warnings"]:
         occasions.add("warning")
     return notify(project, occasions, title(content), markdown_summary(content), written.mail, again=False)

@@ -10,7 +10,7 @@ import polars as pl
 
 from journey_analytics.marts import Snapshot
 from journey_analytics.query import query
-from journey_analytics.reports.wording import percent
+from journey_analytics.reports.wording import percent, several
 
 MIN_DECIDED = 20
 """A cell with fewer decided journeys is too small to be called one of the worst."""
@@ -57,6 +57,11 @@ class Findings:
     def stages(self) -> list[str]:
         """The observed stages in order."""
         return [cell.stage for cell in self.funnels[KIND]]
+
+    @property
+    def states_in_order(self) -> list[tuple[str, int]]:
+        """Each state with its journeys, 0 too."""
+        return [(state, self.states.get(state, 0)) for state in ("converted", "lost", "open")]
 
     @property
     def owners(self) -> dict[str, str]:
@@ -126,7 +131,7 @@ def outcome(findings: Findings) -> str:
     states = findings.states
     goal = findings.snapshot.manifest["conversion_stage"]
     return (
-        f"Of {findings.journeys:,} journeys {states.get('converted', 0):,} reached {goal} in time, "
+        f"Of {several(findings.journeys, 'journey')} {states.get('converted', 0):,} reached {goal} in time, "
         f"{states.get('lost', 0):,} did not, and {states.get('open', 0):,} still can."
     )
 

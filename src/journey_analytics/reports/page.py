@@ -19,7 +19,7 @@ from markupsafe import Markup
 from journey_analytics.reports.archive import PastReport
 from journey_analytics.reports.content import Content
 from journey_analytics.reports.definitions import terms
-from journey_analytics.reports.findings import KIND, Cell, Findings
+from journey_analytics.reports.findings import KIND, Cell
 from journey_analytics.reports.section import Opening
 from journey_analytics.reports.summary import title
 from journey_analytics.reports.wording import count, interval, percent
@@ -29,6 +29,7 @@ _OPEN_ROWS = 12
 """A table of no more rows stands open below its chart."""
 
 _MAIL_CELLS = 8
+_MAIL_CARDS = 10
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def report_page(content: Content) -> str:
         "report.html.j2",
         content=content,
         **_of_snapshot(content),
-        key_figures=_key_figures(content.findings),
+        key_figures=_key_figures(content),
         terms=terms(content.findings.snapshot.manifest),
         sample_names=names,
         samples={names[place]: sample for place, sample in content.samples.items()},
@@ -68,6 +69,7 @@ def mail_page(content: Content) -> str:
         "mail.html.j2",
         title=title(content),
         **_of_snapshot(content),
+        cards=content.cards[:_MAIL_CARDS],
         funnel=funnel,
         most=max(cell.reached for cell in funnel),
         worst=findings.worst_cells(_MAIL_CELLS),
@@ -100,14 +102,16 @@ def _of_snapshot(content: Content) -> dict[str, Any]:
     }
 
 
-def _key_figures(findings: Findings) -> list[KeyFigure]:
-    states, all_of_them = findings.states, findings.journeys
+def _key_figures(content: Content) -> list[KeyFigure]:
+    findings, value = content.findings, content.value_at_risk
     return [
+        *([KeyFigure("lost beyond expectation", count(content.journeys_lost))] if content.cards else []),
+        *([KeyFigure("value at risk", content.priced(value))] if value is not None else []),
         KeyFigure("customers", count(findings.customers)),
-        KeyFigure("journeys", count(all_of_them)),
+        KeyFigure("journeys", count(findings.journeys)),
         *(
-            KeyFigure(state, count(states.get(state, 0)), percent(states.get(state, 0) / all_of_them))
-            for state in ("converted", "lost", "open")
+            KeyFigure(state, count(number), percent(number / findings.journeys))
+            for state, number in findings.states_in_order
         ),
     ]
 

@@ -5,8 +5,10 @@ Belongs here: which journeys are shown. Does not belong here: all of them (journ
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 import polars.selectors as cs
@@ -33,15 +35,21 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Sample:
-    """The latest of the journeys that dropped off in a stage, of one channel of first touch or of all."""
+    """Some journeys behind a number.
 
-    stage: str
-    channel: str
+    Attributes:
+        table: the latest of them, a row each.
+        command: what to type, in the project's folder, for all.
+        journeys: how many there are.
+    """
+
     table: Table
+    command: str
+    journeys: int
 
 
-def samples(snapshot: Snapshot, model: str, cells: Iterable[Cell]) -> dict[tuple[str, str], Sample]:
-    """Samples of the cells with the most drops, by stage and channel."""
+def samples(snapshot: Snapshot, model: str, cells: Iterable[Cell]) -> dict[tuple[str, str], Table]:
+    """The latest journeys of the cells with the most drops, by stage and channel."""
     largest = sorted(
         (cell for cell in cells if cell.dropped),
         key=lambda cell: (-cell.dropped, cell.stage, cell.channel),
@@ -51,32 +59,72 @@ def samples(snapshot: Snapshot, model: str, cells: Iterable[Cell]) -> dict[tuple
     wanted = " union all ".join(
         f"select {quoted(cell.stage)} as stage, {quoted(cell.channel)} as channel" for cell in largest
     )
-    zone = snapshot.manifest["timezone"]
-    found = query(snapshot, _sql(wanted, model)).with_columns(
-        cs.datetime().dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M")
-    )
+    found = _read(snapshot, _dropped_sql(wanted, model))
     return {
-        (cell.stage, cell.channel): Sample(
-            cell.stage,
-            cell.channel,
-            Table(
-                f"The latest journeys that ended in {cell.stage}",
-                _COLUMNS,
-                found.filter((pl.col("stage") == cell.stage) & (pl.col("channel") == cell.channel))
-                .drop("stage", "channel")
-                .rows(),
+        (cell.stage, cell.channel): _table(
+            f"The latest journeys that ended in {cell.stage}",
+            found.filter((pl.col("stage") == cell.stage) & (pl.col("channel") == cell.channel)).drop(
+                "stage", "channel"
             ),
         )
         for cell in largest
     }
 
 
-def _sql(wanted: str, model: str) -> str:
+def alert_sample(snapshot: Snapshot, alert: Mapping[str, Any]) -> Sample:
+    """The journeys that reached an alert's stage on its days and did not go on within the horizon.
+
+    Args:
+        snapshot: the published set to read.
+        alert: a row of mart_stage_alerts.
+    """
+    zone = quoted(snapshot.manifest["timezone"])
+    reached, left = "mart_journey_stages.entered_at", "mart_journey_stages.left_at"
+    day = f"cast({reached} at time zone {zone} as date)"
+    horizon_us = f"{alert['horizon_seconds'] * 1_000_000:.0f}"
+    conditions = [
+        f"stage_model = {quoted(alert['stage_model'])}",
+        "funnel_kind = 'touched'",
+        f"stage = {quoted(alert['stage'])}",
+        f"{day} between date '{alert['first_date']}' and date '{alert['last_date']}'",
+        f"coalesce(epoch_us({left}) - epoch_us({reached}) > {horizon_us}, true)",
+    ]
+    if alert["channel_role"] != ALL:
+        conditions.append(f"{alert['channel_role']}_channel = {quoted(alert['channel'])}")
+    chosen = f"from mart_journey_stages where {' and '.join(conditions)}"
+    rows = _read(
+        snapshot,
+        "select journey_id, mart_journeys.customer_id, mart_journeys.entered_at, last_touchpoint_at, "
+        "mart_journeys.touchpoints, revenue, count(*) over () as journeys from mart_journeys "
+        f"inner join (select journey_id, mart_journey_stages.entered_at as reached_at {chosen}) "
+        f"using (journey_id) order by reached_at desc, journey_id limit {_MOST_JOURNEYS}",
+    )
+    return Sample(
+        _table("The latest journeys that did not go on", rows.drop("journeys")),
+        shlex.join(["journey", "query", f"select journey_id, customer_id, entered_at {chosen}"]),
+        int(rows["journeys"].item(0)) if rows.height else 0,
+    )
+
+
+def _read(snapshot: Snapshot, sql: str) -> pl.DataFrame:
+    """The rows of a query, times as days and minutes of the project's zone."""
+    zone = snapshot.manifest["timezone"]
+    return query(snapshot, sql).with_columns(
+        cs.datetime().dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M")
+    )
+
+
+def _table(caption: str, rows: pl.DataFrame) -> Table:
+    return Table(caption, _COLUMNS, rows.rows())
+
+
+def _dropped_sql(wanted: str, model: str) -> str:
     return f"""
         with wanted as ({wanted}),
         dropped as (
-            select stage, first_touch_channel, journey_id, row_number() over (
-                partition by stage, first_touch_channel order by entry_date desc, journey_id
+            -- whole days, as the moment a journey began stands in the other mart
+            select stage, first_touch_channel, journey_id, rank() over (
+                partition by stage, first_touch_channel order by entry_date desc
             ) as place
             from mart_journey_stages
             where stage_model = {quoted(model)} and funnel_kind = {quoted(KIND)} and outcome = 'dropped'

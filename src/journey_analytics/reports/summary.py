@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from journey_analytics.reports.content import Content
 from journey_analytics.reports.findings import KIND, Cell
+from journey_analytics.reports.sections.alerts import AlertCard
 from journey_analytics.reports.wording import count, interval, percent
 
 CELL_COLUMNS = ("reached", "continued", "dropped", "open", "drop-off", "95 % CI")
@@ -20,12 +21,20 @@ def title(content: Content) -> str:
 def markdown_summary(content: Content) -> str:
     """The headline, the funnel, the worst cells and the state of the data."""
     findings = content.findings
-    parts = [_escaped(content.headline), _escaped(content.lead), _table(_STAGE, findings.funnels[KIND])]
+    parts = [_escaped(content.headline), _escaped(content.lead), *map(_alert, content.cards)]
+    parts.append(_table(_STAGE, findings.funnels[KIND]))
     worst = findings.worst_cells()
     if worst:
         parts += ["Worst cells, by channel of first touch:", _table(_CELL, worst)]
     parts.append(_escaped(content.section("quality").finding))
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _alert(card: AlertCard) -> str:
+    lines = [f"**{_escaped(card.title)}**", "", *(f"- {_escaped(sentence)}" for sentence in card.sentences)]
+    if card.is_data_suspect:
+        lines.append("- **Doubt the data first.**")
+    return "\n".join(lines)
 
 
 def _table(names: tuple[str, ...], cells: list[Cell]) -> str:

@@ -10,7 +10,7 @@ Does not belong here: reading them (load.py).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -23,7 +23,7 @@ from journey_analytics.errors import Problem, SourceError
 from journey_analytics.sources.files import InputFile, csv_header, find_files
 from journey_analytics.sources.mapping import Source
 from journey_analytics.sources.store import LoadedFile, Store
-from journey_analytics.sources.values import EVENT_TYPES
+from journey_analytics.sources.values import EVENT_TYPES, row_rules
 
 GROWING = ("csv", "jsonl", "access_log")
 """Formats of files to which lines may be added; of those only the new lines are loaded."""
@@ -74,13 +74,17 @@ def batches(source: Source, inputs: Inputs) -> list[Batch]:
     return [Batch(source, {name: [item]}, digest) for name, items in inputs.items() for item in items]
 
 
-def find_batches(folder: Path, sources: Iterable[Source]) -> list[Batch]:
-    """The files of the sources in a project's folder, as loads.
+def find_batches(folder: Path, sources: Sequence[Source], store: Store) -> list[Batch]:
+    """The files of the sources in a project's folder, as loads; a source may have none tonight, or none yet.
 
     Raises:
-        SourceError: an input has no file, or a file is empty, cut short or damaged.
+        SourceError: a file is empty, cut short or damaged; or there is no file at all, and nothing in the
+            store.
     """
-    return [batch for source in sources for batch in batches(source, find_files(folder, source))]
+    found = [(source, find_files(folder, source, may_be_missing=True)) for source in sources]
+    if not any(inputs for _, inputs in found) and not any(store.of(source.name) for source in sources):
+        found = [(source, find_files(folder, source)) for source in sources]
+    return [batch for source, inputs in found if inputs for batch in batches(source, inputs)]
 
 
 def must_be_unchanged(loaded: Iterable[Batch]) -> None:
@@ -104,9 +108,14 @@ def must_be_unchanged(loaded: Iterable[Batch]) -> None:
 
 
 def mapping_sha256(source: Source) -> str:
-    """One hash over everything in a mapping that decides the events, and over the code's own types."""
-    text = source.mapping.model_dump_json(exclude={"files"}) + repr(source.channels) + str(EVENT_TYPES)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """One hash over everything in a mapping that decides the events, and over our own types and rules."""
+    parts = (
+        source.mapping.model_dump_json(exclude={"files", "late_window"}),
+        source.channels,
+        EVENT_TYPES,
+        row_rules(source),
+    )
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
 def groups_to_load(store: Store, found: Iterable[Batch]) -> Iterator[list[Batch]]:

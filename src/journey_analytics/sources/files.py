@@ -41,13 +41,19 @@ class InputFile:
         return self.path.name
 
 
-def find_files(folder: Path, source: Source) -> dict[str, list[InputFile]]:
+def find_files(folder: Path, source: Source, *, may_be_missing: bool = False) -> dict[str, list[InputFile]]:
     """The files of each input of a source, in name order, each checked to be readable.
+
+    Args:
+        folder: the project's.
+        source: whose files are looked for.
+        may_be_missing: an input without a file leaves the source without any, and is no error.
 
     Raises:
         SourceError: an input has no file, or a file is empty, cut short or damaged; all of them together.
     """
     problems: list[Problem] = []
+    is_missing = False
     found: dict[str, list[InputFile]] = {}
     for name, patterns in source.mapping.inputs.items():
         paths: set[Path] = set()
@@ -59,16 +65,17 @@ def find_files(folder: Path, source: Source) -> dict[str, list[InputFile]]:
                 do = "name files relative to the project's folder"
                 problems.append(source.problem(what, ("files",), do))
                 continue
-            if not matching:
+            if not matching and not may_be_missing:
                 problems.append(_missing(folder, source, pattern))
             paths |= matching
+        is_missing |= not paths
         faults = [fault for path in sorted(paths) if (fault := file_fault(path, source.mapping))]
         problems.extend(faults)
         if not faults:
             found[name] = [fingerprint(path) for path in sorted(paths)]
     if problems:
         raise SourceError(problems)
-    return found
+    return {} if is_missing else found
 
 
 def fingerprint(path: Path) -> InputFile:

@@ -10,7 +10,7 @@ Belongs here: one function per format. Does not belong here: whole files (files.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -202,19 +202,37 @@ def _empty_columns(mapping: SourceMapping, there: Collection[str]) -> list[str]:
     ]
 
 
-def _json_columns(mapping: SourceMapping) -> str:
+def _json_columns(mapping: SourceMapping, line: str = "line") -> str:
     """The line as JSON in `data`, and the columns that are declared, read out of it."""
-    data = "case when json_valid(line) then cast(line as json) end"
+    data = f"case when json_valid({line}) then cast({line} as json) end"
     columns = [f"{data} as data"]
     for name, kind in _declared(mapping).items():
         path = quoted(f'$."{name}"')
         if kind.upper() == "VARCHAR":
-            columns.append(f'case when json_valid(line) then line ->> {path} end as "{name}"')
+            columns.append(f'case when json_valid({line}) then {line} ->> {path} end as "{name}"')
         else:
             columns.append(
-                f'try_cast(case when json_valid(line) then line -> {path} end as {kind}) as "{name}"'
+                f'try_cast(case when json_valid({line}) then {line} -> {path} end as {kind}) as "{name}"'
             )
     return ", ".join(columns)
+
+
+def columns_again(mapping: SourceMapping, raw: str, types: Mapping[str, str]) -> list[str]:
+    """Select items that take the columns of a row, as a file of today would have them, out of its JSON.
+
+    Args:
+        mapping: of today; what it declares anew is taken out of a JSON line, and is empty elsewhere.
+        raw: SQL of the row as JSON text.
+        types: the columns it had, with their DuckDB types.
+    """
+    if mapping.format == "jsonl" and mapping.query is None:
+        return [_json_columns(mapping, f"cast({raw} -> '/data' as varchar)")]
+    columns = []
+    for name, kind in types.items():
+        pointer = quoted("/" + name.replace("~", "~0").replace("/", "~1"))
+        value = f"{raw} ->> {pointer}" if kind == "VARCHAR" else f"cast({raw} -> {pointer} as {kind})"
+        columns.append(f'{value} as "{name.replace(chr(34), chr(34) * 2)}"')
+    return [*columns, *_empty_columns(mapping, types)]
 
 
 _NO_FAULT = f"cast(null as varchar) as {FAULT_COLUMN}, cast(null as varchar) as {TEXT_COLUMN}"

@@ -146,13 +146,15 @@ def _quarantine_sql(
     load: Load, rejects: Sequence[Rejects], faulty: str, batch_id: str, rows_of_files: str
 ) -> str:
     """Every bad row of the segment: those no row could be made of, and those that could not be typed."""
-    item = f"{FILE_COLUMN}, {ROW_COLUMN}, column_name, {{}} as value, reason, {batch_id} as batch_id"
+    item = f"{FILE_COLUMN}, {ROW_COLUMN}, column_name, {{}}, reason, {batch_id} as batch_id"
+    split = "left(value, 1000) as value, raw_row, raw_types"
+    unsplit = "value, null as raw_row, null as raw_types"
     parts = [
-        f"select {item.format('value')} from ({rejects_sql(reject)}) as {TYPED}{rows_of_files} "
+        f"select {item.format(unsplit)} from ({rejects_sql(reject)}) as {TYPED}{rows_of_files} "
         f"where {ROW_COLUMN} > {load.rows_before}"
         for reject in rejects
     ]
-    parts.append(f"select {item.format('left(value, 1000)')} from {faulty}")
+    parts.append(f"select {item.format(split)} from {faulty}")
     known = {
         "source": quoted(load.source),
         "file": FILE_COLUMN,

@@ -37,10 +37,10 @@ from journey_analytics.sources.formats import (
 )
 from journey_analytics.sources.keep import TYPED, RawRows, broken, keep, make_temp
 from journey_analytics.sources.mapping import Source
-from journey_analytics.sources.store import Load, LoadedFile, Store, segment_of
+from journey_analytics.sources.store import Load, LoadedFile, Store, holders_of_quarantine, segment_of
 from journey_analytics.sources.traffic import traffic_of
 from journey_analytics.sources.values import (
-    column_names,
+    column_types,
     expression_types,
     mapped_columns,
     typed_sql,
@@ -102,14 +102,8 @@ def _load_together(
     rows_before = _rows_already_loaded(store, group[0]) if len(group) == 1 else 0
     if rows_before:
         engine.execute(f"delete from {raw.rows} where {ROW_COLUMN} <= {rows_before}")
-    types = expression_types(engine, source, raw.rows)
-    names = column_names(engine, raw.rows)
-    traffic = traffic_of(source)
-    if traffic.inputs:
-        make_temp(engine, source, f"table {_TRAFFIC}", traffic.table_sql(raw.rows), key="columns")
-    typed = typed_sql(source, raw.rows, names, types, traffic_table=_TRAFFIC, latest_us=received_us + DAY_US)
-    make_temp(engine, source, f"view {TYPED}", typed, key="columns")
-    before = max((load.sequence for load in store.of(source.name)), default=0)
+    show_typed(engine, source, raw.rows, received_us)
+    before = store.last_sequence(source.name)
     segment = segment_of([batch.batch_id for batch in group])
     columns = mapped_columns(source)
     loads = [
@@ -128,12 +122,38 @@ def _load_together(
         for number, batch in enumerate(group, start=1)
     ]
     loads = keep(engine, store, source, loads, raw)
-    engine.execute(f"drop view {TYPED}")
-    engine.execute(f"drop table if exists {_TRAFFIC}")
+    drop_typed(engine)
     if raw.rows == _RAW:
         engine.execute(f"drop table {_RAW}")
     shutil.rmtree(scratch, ignore_errors=True)
     return loads
+
+
+def show_typed(engine: DuckDBEngine, source: Source, rows: str, received_us: int) -> None:
+    """Make the view TYPED of a source's rows, for `drop_typed` to take away.
+
+    Args:
+        engine: the working database.
+        source: by whose mapping they are typed.
+        rows: SQL of the rows as delivered.
+        received_us: when they came; an event a day later is taken for a fault.
+
+    Raises:
+        ConfigError: an expression names a column that is not there, or gives no usable type.
+    """
+    types = expression_types(engine, source, rows)
+    names = column_types(engine, rows)
+    traffic = traffic_of(source)
+    if traffic.inputs:
+        make_temp(engine, source, f"table {_TRAFFIC}", traffic.table_sql(rows), key="columns")
+    typed = typed_sql(source, rows, names, types, traffic_table=_TRAFFIC, latest_us=received_us + DAY_US)
+    make_temp(engine, source, f"view {TYPED}", typed, key="columns")
+
+
+def drop_typed(engine: DuckDBEngine) -> None:
+    """Drop what `show_typed` made."""
+    engine.execute(f"drop view {TYPED}")
+    engine.execute(f"drop table if exists {_TRAFFIC}")
 
 
 def show_events(
@@ -151,9 +171,9 @@ def show_events(
             new_loads=sum(load.batch_id in fresh for load in loads),
             new_rows=sum(load.rows for load in loads if load.batch_id in fresh),
             new_quarantined=sum(load.quarantined for load in loads if load.batch_id in fresh),
-            rows=sum(load.rows for load in loads),
+            rows=sum(load.rows for load in loads if load.releases is None),
             events=sum(load.events for load in loads),
-            quarantined=sum(load.quarantined for load in loads),
+            quarantined=sum(load.quarantined for load in holders_of_quarantine(loads)),
             times_ambiguous=sum(load.times_ambiguous for load in loads),
             times_shifted=sum(load.times_shifted for load in loads),
         )
@@ -211,7 +231,7 @@ def _rows_already_loaded(store: Store, batch: Batch) -> int:
         return 0
     item = items[0]
     for load in reversed(store.of(batch.source.name)):
-        if load.mapping_sha256 != batch.mapping_sha256:
+        if load.mapping_sha256 != batch.mapping_sha256 or load.releases:
             continue
         (known,) = load.files
         if known.name == item.name and known.bytes < item.bytes and _has_grown(item, known):

@@ -7,7 +7,9 @@ Does not belong here: reading the files (reader.py) or typing the rows (load.py)
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -18,7 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from journey_analytics.contracts import RowRule, contracts
+from journey_analytics.durations import Duration
 from journey_analytics.errors import ConfigError, Problem, advise
+from journey_analytics.row_sql import expression_fault, outside_function, rule_fault
 from journey_analytics.sources.channels.rules import ChannelRules
 from journey_analytics.touchpoints import ADDRESS_COLUMNS, MAPPED_COLUMNS, PROPERTY_PREFIX
 from journey_analytics.yaml_file import KeyPath, YamlFile, plain
@@ -27,11 +32,7 @@ Format = Literal["csv", "jsonl", "parquet", "xes", "access_log"]
 
 _PROPERTY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SINGLE_INPUT = "rows"
-_REACHES_OUTSIDE = re.compile(
-    r"(read|sniff|write|pg|duckdb)_.*|.*_scan|glob|getenv|current_setting|getvariable|nextval|currval"
-    r"|query|query_table|which_secret"
-)
-"""Functions over something else than the row: files, the environment, settings, other tables."""
+_SAME_IN_A_LOAD = ("source", "received_us", "batch_id")
 
 
 class SourceMapping(BaseModel):
@@ -63,6 +64,10 @@ class SourceMapping(BaseModel):
         "append",
         description="What a later file does: add events, replace the days it holds, or replace all.",
     )
+    late_window: Duration = Field(
+        default=timedelta(),
+        description="How long after a day its events may still come: the gates judge no younger day.",
+    )
     timezone: str = Field("UTC", description="Zone of times that carry none.")
     query: str | None = Field(
         None, description="One SELECT over the named files; they are taken as they are without."
@@ -71,6 +76,9 @@ class SourceMapping(BaseModel):
         (), description="Columns that tell one event from another, when there is no event_id."
     )
     columns: dict[str, str] = Field(description="Event column: SQL expression over the rows.")
+    rows: tuple[RowRule, ...] = Field(
+        (), description="What every event of the source promises; a row that breaks it goes to quarantine."
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -143,6 +151,7 @@ def read_mapping(path: Path, channels: ChannelRules) -> Source:
                 )
             )
     problems.extend(_missing_targets(file, mapping))
+    problems.extend(_rule_problems(file, mapping))
     if mapping.query is None and len(mapping.inputs) > 1:
         problems.append(
             file.problem("several files need a 'query'", ("files",), "write a SELECT that joins them")
@@ -218,38 +227,18 @@ def _missing_targets(file: YamlFile, mapping: SourceMapping) -> list[Problem]:
     return problems
 
 
-def expression_fault(text: str) -> str | None:
-    """Why `text` is not one scalar expression over a row, or None."""
-    try:
-        tree = sqlglot.parse_one(f"select {text}", read="duckdb")
-    except SqlglotError as cause:
-        return f"{text!r} is not an SQL expression ({str(cause).splitlines()[0]})"
-    if not isinstance(tree, exp.Select) or len(tree.expressions) != 1:
-        return f"{text!r} is more than one expression"
-    if any(tree.args.get(part) for part in ("from_", "from", "where", "group", "order", "limit")):
-        return f"{text!r} is a query, not an expression"
-    body = tree.expressions[0]
-    if isinstance(body, exp.Alias | exp.Star):
-        return f"{text!r} is not one value"
-    for kind, name in (
-        (exp.Query, "a subquery"),
-        (exp.Table, "a table"),
-        (exp.Window, "a window"),
-        (exp.AggFunc, "an aggregate"),
-    ):
-        if body.find(kind):
-            return f"{text!r} holds {name}"
-    outside = _outside_function(body)
-    return f"{text!r} calls {outside}, which does not read the row" if outside else None
+def event_types() -> dict[str, str]:
+    """The columns of an event that a rule over a source's rows may look at, with their types."""
+    types = contracts()["events"].column_types
+    return {name: kind for name, kind in types.items() if name not in _SAME_IN_A_LOAD}
 
 
-def _outside_function(tree: exp.Expr) -> str | None:
-    """The first function in `tree` that reaches for a file, the environment, a setting or a table."""
-    for function in tree.find_all(exp.Func):
-        name = (function.name if isinstance(function, exp.Anonymous) else function.sql_name()).lower()
-        if _REACHES_OUTSIDE.fullmatch(name):
-            return name
-    return None
+def _rule_problems(file: YamlFile, mapping: SourceMapping) -> Iterator[Problem]:
+    for number, rule in enumerate(mapping.rows):
+        fault = rule_fault(rule.holds, event_types())
+        if fault:
+            what, do = fault
+            yield file.problem(f"rule {rule.rule!r}: {what}", ("rows", number, "holds"), do, value=True)
 
 
 def _query_fault(text: str, inputs: list[str]) -> tuple[str, str] | None:
@@ -262,7 +251,7 @@ def _query_fault(text: str, inputs: list[str]) -> tuple[str, str] | None:
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         return "the query is not one SELECT", advice
     tree = trees[0]
-    outside = _outside_function(tree)
+    outside = outside_function(tree)
     if outside:
         return f"the query calls {outside}", advice
     names = {cte.alias for cte in tree.find_all(exp.CTE)} | set(inputs)

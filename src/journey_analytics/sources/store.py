@@ -6,7 +6,9 @@
 
 A load is known by the content of its files and of its mapping, so the same file is loaded once, whatever
 its name. It counts from the moment its ledger entry is there; what a run that was cut short left is ignored
-and written over. Where several loads share a segment, its rows carry their batch_id.
+and written over. Where several loads share a segment, its rows carry their batch_id. Rows of a load's
+quarantine that were found to be events later (release.py) are a load of their own, which stands by the first
+and takes the place of its quarantine.
 
 Belongs here: what is in the store and which loads are in force. Does not belong here: reading input files.
 """
@@ -50,6 +52,7 @@ class Load:
         rows_before: rows of the file that earlier loads of the growing file hold already.
         columns: the event columns its file of events holds; the others are empty, or the same in every row.
         days: the source's local days its events fell on, for `mode: replace_day`.
+        releases: of a load of rows that were in quarantine, the load they were in quarantine of.
     """
 
     batch_id: str
@@ -68,6 +71,7 @@ class Load:
     times_ambiguous: int = 0
     times_shifted: int = 0
     days: tuple[date, ...] = ()
+    releases: str | None = None
 
 
 class Store:
@@ -97,6 +101,10 @@ class Store:
         """The source's loads in the order in which they came."""
         return [load for load in self.loads if load.source == source]
 
+    def last_sequence(self, source: str) -> int:
+        """The sequence of the load that came last; 0 before the first."""
+        return max((load.sequence for load in self.of(source)), default=0)
+
     def add(self, load: Load) -> None:
         """Count a load in for this run; `commit` makes that last."""
         self.loads.append(load)
@@ -123,9 +131,9 @@ class Store:
 
         A load under an older mapping gives way to one of the same file, or of a file of the same name, under
         the mapping of today. Sources loaded whole (a query over several files, `mode: snapshot`) count with
-        their last load.
+        their last load. What was released of a load's quarantine counts as long as the load does, behind it.
         """
-        loads = self.of(source.name)
+        loads = [load for load in self.of(source.name) if load.releases is None]
         today = [load for load in loads if load.mapping_sha256 == mapping_sha256]
         contents = {file.sha256 for load in today for file in load.files}
         names = {file.name for load in today for file in load.files}
@@ -135,7 +143,21 @@ class Store:
             if load.mapping_sha256 == mapping_sha256
             or not any(file.sha256 in contents or file.name in names for file in load.files)
         ]
-        return kept[-1:] if source.mapping.is_loaded_whole else kept
+        if source.mapping.is_loaded_whole:
+            kept = kept[-1:]
+        return [load for first in kept for load in (first, *self._released_from(first))]
+
+    def _released_from(self, load: Load) -> list[Load]:
+        """What was released of the load's quarantine, and of what was left there, one after the other."""
+        found = [other for other in self.loads if other.releases == load.batch_id]
+        return [later for other in found for later in (other, *self._released_from(other))]
+
+    def stored_keys(self, load: Load) -> str:
+        """A SELECT of source, event_id and local_day of every event of a load, replaced days included."""
+        condition = self._taken_from([load]) if self._is_shared(load) else ""
+        day = "local_day" if load.days else "cast(null as date) as local_day"
+        rows = f"select {quoted(load.source)} as source, event_id, {day} from {self.stored_events(load)}"
+        return rows + _where([condition])
 
     def stored_events(self, load: Load) -> str:
         """SQL of the file of events of the load's segment as a table."""
@@ -145,7 +167,7 @@ class Store:
         """A SELECT of every event in force; days that a later load holds are taken from that one."""
         parts = []
         for source, loads in in_force:
-            replaced = _replaced_days(loads) if source.mapping.mode == "replace_day" else {}
+            replaced = replaced_days(source, loads)
             for members in _by_segment(loads).values():
                 is_shared = self._is_shared(members[0])
                 columns = _event_columns(members[0], is_shared=is_shared)
@@ -163,7 +185,7 @@ class Store:
         """A SELECT of every bad row of the loads in force."""
         parts = []
         for _, loads in in_force:
-            for members in _by_segment(loads).values():
+            for members in _by_segment(holders_of_quarantine(loads)).values():
                 file = quoted_path(self.quarantine_path(members[0]))
                 conditions = [self._taken_from(members)] if self._is_shared(members[0]) else []
                 parts.append(f"select * from read_parquet({file})" + _where(conditions))
@@ -181,6 +203,12 @@ class Store:
         return f"batch_id in ({', '.join(quoted(load.batch_id) for load in members)})"
 
 
+def holders_of_quarantine(loads: Sequence[Load]) -> list[Load]:
+    """Of these loads those whose quarantine counts: a release holds what is left of the one it releases."""
+    released = {load.releases for load in loads}
+    return [load for load in loads if load.batch_id not in released]
+
+
 def segment_of(batch_ids: Sequence[str]) -> str:
     """The name of the segment of loads that are read together; of a single one its own."""
     if len(batch_ids) == 1:
@@ -195,9 +223,11 @@ def _by_segment(loads: Iterable[Load]) -> dict[str, list[Load]]:
     return found
 
 
-def _replaced_days(loads: Sequence[Load]) -> dict[str, list[date]]:
-    """For each load, by its id, its days that a later load of the same source holds."""
+def replaced_days(source: Source, loads: Sequence[Load]) -> dict[str, list[date]]:
+    """For each load of a source in `mode: replace_day`, by its id, its days that a later load holds."""
     found: dict[str, list[date]] = {}
+    if source.mapping.mode != "replace_day":
+        return found
     later: set[date] = set()
     for load in reversed(loads):
         found[load.batch_id] = sorted(later.intersection(load.days))

@@ -6,26 +6,28 @@ Does not belong here: reading files (formats.py), keeping the result (store.py),
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import duckdb
 
+from journey_analytics.contracts import RowRule, contracts
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.sql_text import quoted
-from journey_analytics.errors import ConfigError, advise
+from journey_analytics.errors import ConfigError, Problem, advise
+from journey_analytics.row_sql import expression_fault
 from journey_analytics.sources.formats import (
     ADDED_COLUMNS,
     FAULT_COLUMN,
     TEXT_COLUMN,
 )
-from journey_analytics.sources.mapping import Source, SourceMapping, expression_fault
+from journey_analytics.sources.mapping import Source, SourceMapping, event_types
 from journey_analytics.sources.traffic import Traffic, text_sql, traffic_of
 from journey_analytics.touchpoints import (
     MAPPED_COLUMNS,
     PROPERTY_PREFIX,
-    SCORE_KINDS,
     UNASSIGNED_CHANNEL,
     Kind,
 )
@@ -68,6 +70,8 @@ QUARANTINE_TYPES = {
     "reason": "VARCHAR",
     "received_us": "BIGINT",
     "batch_id": "VARCHAR",
+    "raw_row": "VARCHAR",
+    "raw_types": "VARCHAR",
 }
 
 _UNKNOWN_COLUMN = re.compile(r'column "?([^"\s]+)"? not found', re.IGNORECASE)
@@ -82,15 +86,22 @@ def first_line(cause: duckdb.Error) -> str:
     return str(cause).splitlines()[0]
 
 
-def column_names(engine: DuckDBEngine, raw: str) -> list[str]:
-    """The columns of the rows as delivered."""
-    known = [str(row["column_name"]) for row in engine.rows(f"describe select * from {raw}")]
-    return [name for name in known if name not in ADDED_COLUMNS]
+def column_types(engine: DuckDBEngine, raw: str) -> dict[str, str]:
+    """The columns of the rows as delivered, with their types."""
+    described = engine.rows(f"describe select * from {raw}")
+    types = {str(row["column_name"]): str(row["column_type"]) for row in described}
+    return {name: kind for name, kind in types.items() if name not in ADDED_COLUMNS}
+
+
+def row_rules(source: Source) -> list[RowRule]:
+    """The rules that every event of a source must keep: those of all events, and its own."""
+    ours = [rule for rule in contracts()["events"].row_rules if rule.action == "quarantine"]
+    return [*ours, *source.mapping.rows]
 
 
 def expression_types(engine: DuckDBEngine, source: Source, raw: str) -> dict[str, str]:
     """The type DuckDB gives each expression of the mapping; complains of all that do not fit."""
-    names = column_names(engine, raw)
+    names = column_types(engine, raw)
     asked: list[tuple[str, KeyPath, str]] = [
         (column, ("columns", column), expression) for column, expression in source.mapping.columns.items()
     ]
@@ -114,6 +125,7 @@ def expression_types(engine: DuckDBEngine, source: Source, raw: str) -> dict[str
             problems.append(source.problem(f"{name}: {first_line(cause)}", place, do))
             continue
         types[name] = str(described[0]["column_type"])
+    problems += _rule_problems(engine, source)
     kind = types.get("occurred_at", "VARCHAR")
     if not kind.startswith(("DATE", "TIME", "VARCHAR", "JSON")) and source.mapping.time_format == "iso":
         problems.append(
@@ -128,23 +140,39 @@ def expression_types(engine: DuckDBEngine, source: Source, raw: str) -> dict[str
     return types
 
 
+def _rule_problems(engine: DuckDBEngine, source: Source) -> Iterator[Problem]:
+    """The source's own rules that the engine cannot evaluate, or not as a condition."""
+    event = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in event_types().items())
+    for number, rule in enumerate(source.mapping.rows):
+        place: KeyPath = ("rows", number, "holds")
+        do = "write one SQL condition over the event columns"
+        try:
+            kind = engine.rows(f"describe select ({rule.holds}) as holds from (select {event})")
+        except duckdb.Error as cause:
+            yield source.problem(f"rule {rule.rule!r}: {first_line(cause)}", place, do)
+            continue
+        if kind[0]["column_type"] != "BOOLEAN":
+            what = f"rule {rule.rule!r}: {rule.holds!r} is a {kind[0]['column_type']}, not a condition"
+            yield source.problem(what, place, do)
+
+
 def typed_sql(
     source: Source,
     raw: str,
-    names: Collection[str],
+    names: Mapping[str, str],
     types: dict[str, str],
     *,
     traffic_table: str,
     latest_us: int,
 ) -> str:
-    """The rows of `raw` typed, with column_name, value and reason where one cannot be an event.
+    """The rows of `raw` typed, with column_name, value, reason and the row as it was given where one is none.
 
     local_us is the time on the source's clocks as if they were UTC, null where it came with an offset.
 
     Args:
         source: its mapping, and the channel rules of the project.
         raw: the rows as delivered: a table, or a query in brackets.
-        names: its columns.
+        names: its columns, with their types.
         traffic_table: holds what `traffic_of` tells of the rows.
         types: what `expression_types` says of the expressions.
         latest_us: a later event is taken for a fault.
@@ -176,13 +204,15 @@ def typed_sql(
     selected += [
         f"cast(({columns[name]}) as varchar) as given_{name}"
         for name, kind in MAPPED_COLUMNS.items()
-        if name in columns and (kind is not Kind.TEXT or name in ("event_name", "score_kind"))
+        if name in columns and (kind is not Kind.TEXT or name == "event_name")
     ]
-    faults = _faults(columns, latest_us)
+    faults = [*_faults(columns, latest_us), *map(_fault_of_rule, row_rules(source))]
+    row = ", ".join(f"{_identifier(name)} := {_identifier(name)}" for name in names)
+    selected += [f"struct_pack({row}) as _row_given", *ADDED_COLUMNS]
     first_fault = " ".join(f"when {fault.test} then {number}" for number, fault in enumerate(faults))
     return f"""
         with typed as (
-            select {", ".join(selected)}, {", ".join(ADDED_COLUMNS)} from {rows}
+            select {", ".join(selected)} from {rows}
         ),
         judged as (
             select *, case {first_fault} end as fault from typed
@@ -190,7 +220,9 @@ def typed_sql(
         select *,
             {_of_fault(faults, "column_name", lambda fault: fault.column)},
             {_of_fault(faults, "value", lambda fault: fault.value)},
-            {_of_fault(faults, "reason", lambda fault: fault.reason)}
+            {_of_fault(faults, "reason", lambda fault: fault.reason)},
+            case when {FAULT_COLUMN} is null then cast(to_json(_row_given) as varchar) end as raw_row,
+            case when {FAULT_COLUMN} is null then {quoted(json.dumps(names))} end as raw_types
         from judged
     """
 
@@ -244,10 +276,18 @@ def _faults(columns: dict[str, str], latest_us: int) -> list[_Fault]:
     ]
     if "score" in columns:
         faults.append(_fault("not isfinite(score)", "score", "not a number"))
-    if "score_kind" in columns:
-        kinds = ", ".join(quoted(kind) for kind in SCORE_KINDS)
-        faults.append(_fault(f"score_kind not in ({kinds})", "score_kind", "unknown kind of score"))
     return faults
+
+
+def _fault_of_rule(rule: RowRule) -> _Fault:
+    """A broken rule as a fault of the first column it looks at."""
+    column = rule.columns[0]
+    return _Fault(
+        rule.is_broken,
+        quoted(column),
+        f"cast({column} as varchar)",
+        quoted(f"{rule.rule}: {rule.description}"),
+    )
 
 
 def _given_at(mapping: SourceMapping, kind: str) -> str:
@@ -307,7 +347,11 @@ def _time_us(mapping: SourceMapping, kind: str) -> str:
 
 def key_sql(key: str, names: Collection[str]) -> str:
     """A part of the key as SQL: the name of a column, or else an expression over the columns."""
-    return '"' + key.replace('"', '""') + '"' if key in names else key
+    return _identifier(key) if key in names else key
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _event_id(mapping: SourceMapping, names: Collection[str]) -> str:

@@ -74,8 +74,7 @@ def compile_rules(maps: Sequence[StageMap], project_time: ProjectTime, journey_k
         a key), occurred_us, event_name, channel, revenue and rule_number (BIGINT, null when unmapped), the
         same text for DuckDB and Spark.
     """
-    empty = exp.Literal.string("")
-    key = exp.func("nullif", empty if journey_key is None else text_column(journey_key), empty)
+    key = _journey_ref(journey_key)
     statement = exp.select("*").from_("final")
     numbered: list[exp.Query] = []
     for number, found in enumerate(maps, start=1):
@@ -87,6 +86,16 @@ def compile_rules(maps: Sequence[StageMap], project_time: ProjectTime, journey_k
     final = numbered[0] if len(numbered) == 1 else exp.union(*numbered, distinct=False)
     statement = statement.with_("final", as_=final, copy=False)
     return _HEADER + statement.sql("duckdb", pretty=True, normalize_functions="lower") + "\n"
+
+
+def journey_key_sql(journey_key: str) -> str:
+    """The SQL text of a journey's own key, null where an event has none."""
+    return _journey_ref(journey_key).sql("duckdb", normalize_functions="lower")
+
+
+def _journey_ref(journey_key: str | None) -> exp.Expr:
+    empty = exp.Literal.string("")
+    return exp.func("nullif", empty if journey_key is None else text_column(journey_key), empty)
 
 
 class _Compiler:

@@ -33,9 +33,20 @@ Operator = Literal[
 
 TEXT_OPERATORS = ("contains", "starts_with", "matches")
 ORDER_OPERATORS = ("gt", "gte", "lt", "lte")
-OPERATORS: tuple[Operator, ...] = (
-    "equals", "in", "not", "gt", "gte", "lt", "lte", "contains", "starts_with", "matches", "exists",
-)  # fmt: skip
+OPERATORS: dict[Operator, str] = {
+    "equals": "the value, as without a test",
+    "in": "one of the values, as a list without a test",
+    "not": "neither the value nor one of the values",
+    "gt": "more than it",
+    "gte": "it or more",
+    "lt": "less than it",
+    "lte": "it or less",
+    "contains": "the text is in it",
+    "starts_with": "it begins with the text",
+    "matches": "the regular expression is found in it",
+    "exists": "`true`: there is a value; `false`: there is none",
+}
+"""The tests of a column, and when each holds."""
 LIST_OPERATORS: dict[str, Operator] = {"in_list": "in", "not_in_list": "not"}
 """Tests against a named list, and the test that they stand for."""
 

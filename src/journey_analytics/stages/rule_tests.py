@@ -37,7 +37,16 @@ from journey_analytics.stages.stage_models import StageModel
 from journey_analytics.touchpoints import PROPERTY, RULE_COLUMNS, Kind
 from journey_analytics.yaml_file import KeyPath, YamlFile, plain
 
-TEST_KEYS = ("test", "history", "event", "stage", "rule", "ignore", "unmapped")
+TEST_KEYS = {
+    "test": "What it shows, in words.",
+    "history": "Events of the customer before, each with its columns; `at` or `after` says when.",
+    "event": "The event in question, with its columns; a minute after the last one without `at` or `after`.",
+    "stage": "The stage expected.",
+    "rule": "The rule expected to take it.",
+    "ignore": "`true`: an ignoring rule is expected to take it.",
+    "unmapped": "`true`: no rule is expected to take it.",
+}
+"""The keys of a test, and what each says."""
 _TIME_KEYS = ("at", "after")
 _COLUMNS = tuple(name for name in RULE_COLUMNS if name != "event_id")  # the run numbers the events itself
 _LARGEST_NUMBER = 10**14  # what revenue can hold

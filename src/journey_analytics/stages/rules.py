@@ -31,7 +31,18 @@ from journey_analytics.stages.conditions import Condition, ConditionReader, List
 from journey_analytics.stages.stage_models import StageModel
 from journey_analytics.yaml_file import KeyPath, YamlFile, plain
 
-RULE_KEYS = ("rule", "stage", "ignore", "when", "after", "not_after", "occurrence", "from", "until")
+RULE_KEYS = {
+    "rule": "Name of the rule.",
+    "stage": "The stage that its touchpoints are in.",
+    "ignore": "`true`, instead of a stage: its touchpoints are taken out of journeys.",
+    "when": "Conditions on the touchpoint, all of which hold.",
+    "after": "Something earlier in the customer's history: `stage`, or conditions; `within`, `same_session`.",
+    "not_after": "Something that is not earlier in the customer's history; keys as in `after`.",
+    "occurrence": "`{gte: 3}`: at least the third touchpoint of its kind; `within`, `same_session`.",
+    "from": "The first day on which the rule holds.",
+    "until": "The day on which it holds no more.",
+}
+"""The keys of a rule, and what each says."""
 _REACH_KEYS = ("within", "same_session")
 _MOST_WITH_CONTEXT = 1_000
 

@@ -29,8 +29,8 @@ class StageModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(min_length=1)
-    stages: tuple[Stage, ...] = Field(min_length=2)
+    name: str = Field(min_length=1, description="Name of the model, as marts write it.")
+    stages: tuple[Stage, ...] = Field(min_length=2, description="The stages in order.")
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

@@ -20,7 +20,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, StrictBool
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from journey_analytics.errors import Problem, StageRuleError, advise
 from journey_analytics.stages.conditions import Lists, read_lists
@@ -34,22 +34,28 @@ _STARTER = files("journey_analytics") / "stages" / "starter_rules"
 _EVENT_NAMES = "event_names.yaml"
 
 
-class _StagesFile(BaseModel):
+class _AnyStagesFile(BaseModel):
     """The keys of a stages.yaml; rules, lists and tests are read by rooms of their own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    starter_rules: StrictBool = False
-    lists: Any = None
-    rules: Any = None
-    tests: Any = None
+    starter_rules: StrictBool = Field(
+        default=False, description="Whether the starter rules of the stage model come behind these."
+    )
+    lists: Any = Field(None, description="Name to values, for the tests `in_list` and `not_in_list`.")
+    rules: Any = Field(None, description="Stage rules in order; the first that takes a touchpoint wins.")
+    tests: Any = Field(None, description="Example events, and what the rules should make of them.")
 
 
-class _WithOwnModel(_StagesFile):
-    stage_model: StageModel | None = None
+class StagesFile(_AnyStagesFile):
+    """The stages of journeys, and the rules that give touchpoints their stage."""
+
+    stage_model: StageModel | None = Field(
+        None, description="A stage model of your own, or the name of a shipped one."
+    )
 
 
-class _WithNamedModel(_StagesFile):
+class _WithNamedModel(_AnyStagesFile):
     stage_model: str
 
 
@@ -74,7 +80,7 @@ def read_stages(path: Path, model: StageModel | None) -> StageMap:
                 file.problem(f"unknown stage model {said!r}", ("stage_model",), advice, value=True)
             )
     else:
-        content, problems = file.check(_WithOwnModel)
+        content, problems = file.check(StagesFile)
         model = content.stage_model or model if content is not None else model
     if model is None:
         if "stage_model" not in file.content:

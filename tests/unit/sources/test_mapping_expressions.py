@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from journey_analytics.errors import ConfigError
-from journey_analytics.sources.mapping import expression_fault
+from journey_analytics.row_sql import expression_fault
 from tests.unit.sources.loading import load
 
 

@@ -51,8 +51,10 @@ def _row(findings: Findings, channel: str, stages: list[str]) -> tuple[object, .
     return (channel, findings.entered[channel], *(_opening(cell) for cell in found))
 
 
-def _opening(cell: Cell | None) -> Opening | None:
-    return None if cell is None or cell.drop_off_rate is None else Opening(cell.drop_off_rate, cell, KIND)
+def _opening(cell: Cell | None) -> Opening | float | None:
+    if cell is None or cell.drop_off_rate is None:
+        return None
+    return Opening(cell.drop_off_rate, cell, KIND) if cell.dropped else cell.drop_off_rate
 
 
 def _others(findings: Findings, others: list[str], stages: list[str]) -> tuple[object, ...]:

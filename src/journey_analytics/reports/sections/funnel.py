@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from journey_analytics.reports.findings import KIND, Cell, Findings
 from journey_analytics.reports.section import Column, Figure, Opening, Section, Table
-from journey_analytics.reports.wording import Kind, count, percent
+from journey_analytics.reports.wording import Kind, count, percent, several
 
 _KINDS = {
     "progressive": "A journey counts at a stage when it reached that stage or a later one, so a stage "
@@ -40,7 +40,7 @@ def _finding(findings: Findings) -> str:
     cells = findings.funnels[KIND]
     first, last = cells[0], cells[-1]
     worst = findings.worst_stage
-    text = f"Of {count(first.reached)} journeys {count(last.reached)} reached {last.stage}."
+    text = f"Of {several(first.reached, 'journey')} {count(last.reached)} reached {last.stage}."
     if worst is None or not worst.dropped:
         return f"{text} None has ended on the way yet."
     return (

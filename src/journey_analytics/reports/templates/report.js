@@ -49,7 +49,7 @@
   });
   const names = (colours, texts, extra) => axis(colours, {
     tickmode: "array", tickvals: places(texts.length), ticktext: texts.map((text) => label(text)), range: [texts.length - 0.5, -0.5],
-    showgrid: false, tickfont: { color: colours.ink, size: 13 }, ticklabelstandoff: 8, ...extra,
+    showgrid: false, ticks: "", tickfont: { color: colours.ink, size: 13 }, ticklabelstandoff: 8, ...extra,
   });
 
   // ---- lengths of time: an axis on which 0 and a year both have a place ----
@@ -74,7 +74,7 @@
       barmode: "stack", height: 44 * rows.length + 76, annotations: notes, showlegend: true,
       legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", traceorder: "normal", itemclick: false, itemdoubleclick: false },
       margin: { l: 8, r: 16, t: 40, b: 28 },
-      yaxis: names(colours, stages), xaxis: axis(colours, { range: [0, most * 1.22], tickformat: ",d", nticks: 6 }),
+      yaxis: names(colours, stages), xaxis: axis(colours, { range: [0, most * 1.22], tickformat: ",d", nticks: 6, ...(most < 6 ? { dtick: 1 } : {}) }),
     })];
   };
 
@@ -148,7 +148,37 @@
         hovertemplate: "%{customdata}<extra></extra>",
       },
       textfont: { size: 13, color: colours.ink, shadow: "none" },
-    }], layout(colours, { height: Math.max(380, 48 * nodes.length), margin: { l: 8, r: 8, t: 16, b: 16 } })];
+    }], layout(colours, { height: Math.max(180, 52 * nodes.length), margin: { l: 8, r: 8, t: 16, b: 16 } })];
+  };
+
+  const trend = ({ rows }, colours, width, isPart) => {
+    const banded = rows.filter((row) => row.high.value !== null);
+    const edge = (key, fill) => ({
+      type: "scatter", mode: "lines", x: banded.map((row) => row.day.told), y: banded.map((row) => row[key].value),
+      line: { width: 0 }, hoverinfo: "skip", ...(fill ? { fill: "tonexty", fillcolor: `${colours.wait}55` } : {}),
+    });
+    const alerts = rows.filter((row) => row.alert.value !== "" && row.alert.value !== "–");
+    const ground = isPart ? colours.panel : colours.ground;
+    return [[
+      edge("low", false), edge("high", true),
+      {
+        type: "scatter", mode: "lines", x: banded.map((row) => row.day.told), y: banded.map((row) => row.usual.value),
+        line: { color: colours.soft, width: 1, dash: "dot" }, hoverinfo: "skip",
+      },
+      {
+        type: "scatter", mode: rows.length > 1 ? "lines" : "markers", connectgaps: false, x: rows.map((row) => row.day.told), y: rows.map((row) => row.rate.value),
+        line: { color: colours.go, width: 2 }, hoverinfo: "text",
+        hovertext: rows.map((row) => `${row.day.told}: ${row.rate.told} of ${row.reached.told} did not go on<br>usual ${row.usual.told}, limits ${row.low.told} to ${row.high.told}`),
+      },
+      {
+        type: "scatter", mode: "markers", x: alerts.map((row) => row.day.told), y: alerts.map((row) => row.rate.value),
+        marker: { color: colours.stop, size: 7 }, hoverinfo: "skip",
+      },
+    ], layout(colours, {
+      height: 210, hovermode: "closest", margin: { l: 8, r: 8, t: 8, b: 28 }, paper_bgcolor: ground, plot_bgcolor: ground,
+      xaxis: axis(colours, { type: "date", showgrid: false, nticks: 5, tickformat: "%e %b" }),
+      yaxis: axis(colours, { tickformat: ".0%", nticks: 5, rangemode: "normal" }),
+    })];
   };
 
   const bars = ({ rows }, colours) => [[{
@@ -162,12 +192,12 @@
     xaxis: axis(colours, { visible: false, range: [0, Math.max(1, ...rows.map((row) => row.journeys.value)) * 1.05] }),
   })];
 
-  const DRAW = { stack, heat, range, sankey, bars };
+  const DRAW = { stack, heat, trend, range, sankey, bars };
 
   // ---- drawing ----
   const draw = ({ figure, place, table }, width = place.clientWidth) => {
     if (figure.hidden || !width) return;
-    const [traces, shape] = DRAW[figure.dataset.chart](table, theme(), width);
+    const [traces, shape] = DRAW[figure.dataset.chart](table, theme(), width, Boolean(figure.closest(".alert")));
     Plotly.react(place, traces, { ...shape, width }, CONFIG);
   };
   const drawAll = () => charts.forEach((chart) => draw(chart));
@@ -229,7 +259,7 @@
   addEventListener("resize", () => {
     if (innerWidth !== drawn) { drawn = innerWidth; drawAll(); }
   });
-  const PAPER_WIDTH = 680;
+  const onPaper = ({ figure }) => (figure.closest(".multiples") ? 320 : figure.closest(".alert") ? 630 : 680);
   const closed = () => [...document.querySelectorAll("details:not([open])")];
   let opened = [];
   addEventListener("beforeprint", () => {
@@ -237,7 +267,7 @@
     opened = closed();
     opened.forEach((details) => { details.open = true; });
     for (const view of document.querySelectorAll("figure[data-view]")) { view.dataset.washidden = view.hidden; view.hidden = false; }
-    charts.forEach((chart) => draw(chart, chart.figure.closest(".multiples") ? PAPER_WIDTH / 2 - 20 : PAPER_WIDTH));
+    charts.forEach((chart) => draw(chart, onPaper(chart)));
   });
   addEventListener("afterprint", () => {
     document.documentElement.classList.remove("paper");

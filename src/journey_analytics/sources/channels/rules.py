@@ -30,7 +30,12 @@ GROUPS = ("any", "all", "not")
 OPERATORS: tuple[Operator, ...] = (
     "in", "not", "contains", "starts_with", "ends_with", "matches", "exists",
 )  # fmt: skip
-RULE_KEYS = ("rule", "channel", "when")
+RULE_KEYS = {
+    "rule": "Name of the rule.",
+    "channel": "The channel it gives.",
+    "when": "Conditions on source, medium, campaign and referrer, all of which hold.",
+}
+"""The keys of a rule, and what each says."""
 
 Origin = Literal["given", "click_id", "referrer", "direct", "unknown"]
 """Where the effective source comes from; `unknown`: hidden by a mark, or a click id nobody knows."""
@@ -87,8 +92,8 @@ class ChannelRules:
         return (*given, UNASSIGNED_CHANNEL)
 
 
-class _ChannelsFile(BaseModel):
-    """The keys of a channels.yaml; the rules themselves are read by `_Reader`."""
+class ChannelsFile(BaseModel):
+    """The channel rules of a project, and its own hosts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -127,7 +132,7 @@ def read_channels(path: Path | None) -> ChannelRules:
     reader = _Reader(file)
     own_hosts: tuple[str, ...] = ()
     try:
-        own_hosts = reader.own_hosts(file.validate(_ChannelsFile).own_hosts)
+        own_hosts = reader.own_hosts(file.validate(ChannelsFile).own_hosts)
     except ConfigError as error:
         reader.problems.extend(error.problems)
     own = reader.rules(is_own=True)

@@ -1,0 +1,121 @@
+"""The quarantine: rows that were put aside at load, as people look for them.
+
+Belongs here: counting the rows of the loads in force by source, load and reason, and showing them.
+Does not belong here: what puts a row aside (values.py), and bringing it back (release.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.errors import Problem, SourceError, advise
+from journey_analytics.sources.batches import mapping_sha256
+from journey_analytics.sources.load import QUARANTINE
+from journey_analytics.sources.mapping import Source
+from journey_analytics.sources.store import Store
+
+
+@dataclass(frozen=True)
+class Heap:
+    """The rows of one load that were put aside for one reason, and one of them.
+
+    Attributes:
+        rows: how many they are.
+        file, row_number, column_name, value: of the first of them.
+    """
+
+    source: str
+    batch_id: str
+    reason: str
+    rows: int
+    file: str | None
+    row_number: int | None
+    column_name: str | None
+    value: str | None
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """One row: where it stood, what is wrong with it, and all that was delivered, where it could be split."""
+
+    source: str
+    batch_id: str
+    file: str | None
+    row_number: int | None
+    column_name: str | None
+    value: str | None
+    reason: str
+    delivered: dict[str, Any] | None
+
+
+class Quarantine:
+    """The quarantine of the loads in force.
+
+    Args:
+        engine: an open one, in which the rows are shown as a view.
+        store: of the project.
+        sources: those of the project.
+    """
+
+    def __init__(self, engine: DuckDBEngine, store: Store, sources: Sequence[Source]) -> None:
+        in_force = [(source, store.in_force(source, mapping_sha256(source))) for source in sources]
+        self._engine = engine
+        self._is_empty = not any(loads for _, loads in in_force)
+        if not self._is_empty:
+            engine.create_view(QUARANTINE, store.quarantine_sql(in_force))
+
+    def heaps(self, source: str | None = None, reason: str | None = None) -> list[Heap]:
+        """The rows by source, load and reason, most first.
+
+        Args:
+            source: only those of this source.
+            reason: only those whose reason has this text in it, in any case.
+        """
+        if self._is_empty:
+            return []
+        found = self._engine.rows(
+            "select source, batch_id, reason, count(*) as rows, min(file) as file, "
+            "arg_min(row_number, (file, row_number)) as row_number, "
+            "arg_min(column_name, (file, row_number)) as column_name, "
+            f"arg_min(value, (file, row_number)) as value from {QUARANTINE} "
+            "where source = coalesce($source, source) "
+            "and contains(lower(reason), lower(coalesce($reason, ''))) "
+            "group by source, batch_id, reason order by rows desc, source, batch_id, reason",
+            {"source": source, "reason": reason},
+        )
+        return [Heap(**row) for row in found]
+
+    def rows(self, asked: str, most: int) -> list[BadRow]:
+        """The rows of one load, or of one reason, in the order of their files.
+
+        Args:
+            asked: a load by the first letters of its id, or a reason by a part of its words.
+            most: how many rows to show.
+
+        Raises:
+            SourceError: nothing in quarantine is called so.
+        """
+        heaps = self.heaps()
+        loads = [heap.batch_id for heap in heaps if heap.batch_id.startswith(asked.lower())]
+        reasons = [heap.reason for heap in heaps if asked.lower() in heap.reason.lower()]
+        if not loads and not reasons:
+            known = dict.fromkeys(heap.reason for heap in heaps)
+            do = advise(asked, known, "reason") if heaps else "the quarantine is empty"
+            raise SourceError(Problem(f"no load and no reason is called {asked!r}", "the quarantine", do))
+        found = self._engine.rows(
+            "select source, batch_id, file, row_number, column_name, value, reason, raw_row "
+            f"from {QUARANTINE} where list_contains($loads::varchar[], batch_id) "
+            "or list_contains($reasons::varchar[], reason) "
+            "order by source, file, row_number, batch_id, reason limit $most",
+            {"loads": loads, "reasons": reasons, "most": most},
+        )
+        return [_bad_row(row) for row in found]
+
+
+def _bad_row(row: dict[str, Any]) -> BadRow:
+    raw = row.pop("raw_row")
+    return BadRow(**row, delivered=None if raw is None else json.loads(raw))

@@ -1,0 +1,275 @@
+"""Nights: what is made anew, what is taken over, and when nothing can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from journey_analytics.errors import SourceError
+from journey_analytics.marts import current
+from journey_analytics.project import read_project
+from journey_analytics.quality.late import late_events
+from journey_analytics.quality.results import CheckResult
+from journey_analytics.query import open_marts
+from journey_analytics.run import STEPS, start
+from tests.property.nights import (
+    FIRST_NIGHT,
+    Delivery,
+    Event,
+    Setup,
+    deliver,
+    hashes,
+    made_anew,
+    run_night,
+    write_project,
+)
+from tests.unit.files import told
+
+_DAY = 96
+"""Quarters of an hour."""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """Twenty customers with an event on each of twenty days, run once."""
+    folder = tmp_path / "shop"
+    write_project(folder, Setup())
+    names = ("ad", "view", "order")
+    events = [
+        Event(f"{day}-{who}", _DAY * day + who, names[(day + who) % 3], customer=f"c{who}")
+        for day in range(20)
+        for who in range(20)
+    ]
+    deliver(folder, 0, [Delivery("web", tuple(events))])
+    run_night(folder, 0)
+    return folder
+
+
+def _bring(folder: Path, night: int, *events: Event) -> None:
+    deliver(folder, night, [Delivery("web", events)])
+
+
+def test_a_night_makes_anew_the_customers_whose_events_came(shop: Path, tmp_path: Path) -> None:
+    """Two of twenty; the marts are those of a run that makes everything."""
+    _bring(shop, 1, Event("new", _DAY * 19 + 50, "order", "c3"), Event("late", _DAY * 4, "view", "c5"))
+    run = run_night(shop, 1)
+    assert run.night is not None
+    assert (run.night.events, run.night.customers_before) == (2, 2)
+    assert (run.customers, run.touchpoints) == (20, 402)
+    assert hashes(shop) == made_anew(shop, tmp_path / "anew", 1)
+
+
+def test_days_on_which_no_row_changed_are_the_same_files(shop: Path) -> None:
+    """Hard links: one inode in both snapshots; the changed day has one of its own."""
+    before = current(shop / "marts").folder / "mart_touchpoints"
+    _bring(shop, 1, Event("new", _DAY * 19 + 50, "order", "c3"))
+    run_night(shop, 1)
+    after = current(shop / "marts").folder / "mart_touchpoints"
+    days = sorted(path.name for path in before.iterdir())
+    assert days == sorted(path.name for path in after.iterdir())
+    linked = [
+        day
+        for day in days
+        if (before / day / "part-0.parquet").stat().st_ino == (after / day / "part-0.parquet").stat().st_ino
+    ]
+    assert linked == days[:-1]
+
+
+def test_the_same_event_again_changes_nobody(shop: Path) -> None:
+    """It is a copy: the one loaded first stays."""
+    _bring(shop, 1, Event("0-3", 3, "ad", customer="c3"), Event("1-3", 1, "ad", customer="c9"))
+    run = run_night(shop, 1)
+    assert run.night is not None
+    assert (run.night.events, run.night.customers_before) == (0, 0)
+
+
+def test_a_chain_of_ids_longer_than_the_rounds_is_followed_to_its_end(shop: Path, tmp_path: Path) -> None:
+    """Sixty ids in a row are one customer, and an event of the first makes all anew."""
+    (shop / "journey.yaml").write_text(
+        (shop / "journey.yaml").read_text(encoding="utf-8") + "identity: {max_ids: 100}\n", encoding="utf-8"
+    )
+    chain = [Event(f"a{n}", _DAY + n, "view", customer=f"x{n}", alias=f"x{n + 1}") for n in range(60)]
+    _bring(shop, 1, *chain)
+    run_night(shop, 1)
+    _bring(shop, 2, Event("last", _DAY * 19, "order", customer="x60"))
+    run = run_night(shop, 2)
+    assert run.night is not None
+    assert (run.night.customers_before, run.night.touchpoints_before) == (1, 60)
+    assert hashes(shop) == made_anew(shop, tmp_path / "anew", 2)
+
+
+def test_journeys_that_ended_by_silence_alone_are_made_anew(shop: Path, tmp_path: Path) -> None:
+    """One customer goes on eight days after the others' last event; inactivity is six days."""
+    _bring(shop, 1, Event("alone", _DAY * 28, "view", customer="c0"))
+    run = run_night(shop, 1)
+    assert run.night is not None
+    assert run.night.customers_before == 20
+    assert hashes(shop) == made_anew(shop, tmp_path / "anew", 1)
+
+
+def _delete(shop: Path) -> None:
+    (shop / "work.duckdb").unlink()
+
+
+def _cut(shop: Path) -> None:
+    content = (shop / "work.duckdb").read_bytes()
+    (shop / "work.duckdb").write_bytes(content[: len(content) // 2])
+
+
+def _flip(shop: Path) -> None:
+    content = bytearray((shop / "work.duckdb").read_bytes())
+    for place in range(20_000, len(content), 1_000):
+        content[place] ^= 1
+    (shop / "work.duckdb").write_bytes(content)
+
+
+def _no_database(shop: Path) -> None:
+    (shop / "work.duckdb").write_bytes(b"not a database, and long enough to be one" * 1_000)
+
+
+def _change_rules(shop: Path) -> None:
+    rules = (shop / "stages.yaml").read_text(encoding="utf-8")
+    (shop / "stages.yaml").write_text(rules.replace("within: 9d", "within: 2d"), encoding="utf-8")
+
+
+def _damage_a_mart(shop: Path) -> None:
+    path = next((current(shop / "marts").folder / "mart_touchpoints").glob("*/part-0.parquet"))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (_delete, "there is no work.duckdb"),
+        (_cut, "work.duckdb cannot be read"),
+        (_flip, "work.duckdb cannot be read"),
+        (_no_database, "work.duckdb cannot be read"),
+        (_change_rules, "the text of settings, mappings or rules changed since the last run"),
+        (_damage_a_mart, "a published file is damaged"),
+    ],
+)
+def test_what_cannot_be_built_upon_is_made_anew_by_itself(
+    shop: Path, tmp_path: Path, harm: Callable[[Path], None], reason: str
+) -> None:
+    """And the run says why."""
+    harm(shop)
+    _bring(shop, 1, Event("new", _DAY * 19 + 50, "order", customer="c3"))
+    run = run_night(shop, 1)
+    assert run.night is None
+    assert run.rebuild is not None
+    assert run.rebuild.startswith(reason)
+    assert hashes(shop) == made_anew(shop, tmp_path / "anew", 1)
+    _bring(shop, 2, Event("newer", _DAY * 19 + 51, "order", customer="c3"))
+    assert run_night(shop, 2).night is not None
+
+
+def test_a_full_run_is_made_when_asked_for(shop: Path) -> None:
+    """With the same bytes."""
+    before = hashes(shop)
+    run = run_night(shop, 1, full=True)
+    assert (run.night, run.rebuild) == (None, "as asked for")
+    assert hashes(shop) == before
+
+
+def test_the_first_event_of_a_starter_rule_makes_everything_anew(tmp_path: Path) -> None:
+    """It puts a stage into every funnel."""
+    folder = tmp_path / "shop"
+    write_project(folder, Setup(starters=True))
+    _bring(folder, 0, Event("a", 0, "page_view", customer="c1"), Event("b", 1, "page_view", customer="c2"))
+    run_night(folder, 0)
+    _bring(folder, 1, Event("c", 2, "order_completed", customer="c1"))
+    run = run_night(folder, 1)
+    assert run.rebuild == "a starter rule took its first event, or lost its last"
+    assert hashes(folder) == made_anew(folder, tmp_path / "anew", 1)
+
+
+def test_a_file_that_vanished_stays_in_force_and_a_night_may_bring_none(shop: Path) -> None:
+    """What was loaded is in the store."""
+    before = hashes(shop)
+    for file in (shop / "landing" / "web").iterdir():
+        file.unlink()
+    run_night(shop, 1)
+    assert hashes(shop) == before
+
+
+def test_no_file_at_all_and_nothing_in_the_store_is_an_error(tmp_path: Path) -> None:
+    """As for any project that was never fed."""
+    write_project(tmp_path / "shop", Setup())
+    with pytest.raises(SourceError) as caught:
+        run_night(tmp_path / "shop", 0)
+    assert told(caught.value) == [("web.yaml:4:8", "no file matches 'landing/web/*.csv'")]
+
+
+def _restated(folder: Path) -> list[tuple[str, str, str, int, int, str]]:
+    with open_marts(current(folder / "marts")) as reader:
+        rows = reader.execute(
+            "select entry_date, channel, stage || ' ' || measure, before, after, reason "
+            "from mart_restatements where channel_role = 'all' order by all"
+        ).fetchall()
+    return [(str(day), *rest) for day, *rest in rows]
+
+
+def test_a_late_event_that_begins_a_journey_restates_its_day(shop: Path) -> None:
+    """On the first of April one more journey began; nothing else fell."""
+    _bring(shop, 1, Event("late", 5, "other", customer="late"), Event("now", _DAY * 20, "ad", customer="c1"))
+    run_night(shop, 1)
+    assert _restated(shop) == [("2026-04-01", "all", "(any) journeys_entered", 20, 21, "late_events")]
+
+
+def test_journeys_that_go_on_restate_nothing(shop: Path) -> None:
+    """An order of an open journey, and silence that ends others."""
+    _bring(shop, 1, Event("now", _DAY * 20, "order", customer="c1"))
+    run_night(shop, 1)
+    run_night(shop, 2, as_of=date(2026, 5, 10))
+    assert _restated(shop) == []
+
+
+def test_a_merge_of_two_customers_is_told_as_such(shop: Path) -> None:
+    """Two journeys of the first day become one."""
+    _bring(shop, 1, Event("merge", _DAY * 20, "other", customer="c1", alias="c2"))
+    run_night(shop, 1)
+    restated = _restated(shop)
+    assert ("2026-04-01", "all", "(any) journeys_entered", 20, 19, "identity_merge") in restated
+    assert {reason for *_, reason in restated} == {"identity_merge"}
+
+
+def test_other_rules_are_told_as_such(shop: Path) -> None:
+    """A stage that nothing reaches any more has no row, which is none of its journeys."""
+    rules = (shop / "stages.yaml").read_text(encoding="utf-8")
+    (shop / "stages.yaml").write_text(
+        rules.replace("event_name: view}", "event_name: never}"), encoding="utf-8"
+    )
+    run_night(shop, 1)
+    restated = _restated(shop)
+    assert restated
+    assert {reason for *_, reason in restated} == {"rule_change"}
+
+
+def _late(folder: Path, night: int, *events: Event) -> list[CheckResult]:
+    _bring(folder, night, *events)
+    with start(read_project(folder), now=FIRST_NIGHT + timedelta(days=night)) as run:
+        STEPS[0].work(run)
+        return late_events(run.engine, run.store, run.project.sources, run.new_loads)
+
+
+def test_events_older_than_the_late_window_are_counted_and_kept(shop: Path) -> None:
+    """Of three events two came more than fifty days after they happened, the window's length; the first
+    load, which brings history, is never late.
+    """
+    mapping = shop / "sources" / "web.yaml"
+    mapping.write_text(mapping.read_text(encoding="utf-8") + "late_window: 50d\n", encoding="utf-8")
+    # the second night begins on 2026-06-02 at 02:00, fifty days after 2026-04-13 at 02:00
+    at_the_window = _DAY * 12 + 8
+    events = [Event(f"l{n}", at_the_window + n, "view", customer="c1") for n in (-2, -1, 0)]
+    (result,) = _late(shop, 1, *events)
+    assert (result.check, result.severity, result.status) == ("late events of web", "warn", "failed")
+    assert (result.rows_failed, result.sample) == (2, "the first of 2026-04-13 01:30 UTC")
+    run_night(shop, 1)
+    with open_marts(current(shop / "marts")) as reader:
+        kept = reader.execute("select count(*) from mart_touchpoints where event_id like 'l%'").fetchone()
+    assert kept == (3,)
