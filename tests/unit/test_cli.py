@@ -226,6 +226,7 @@ def test_every_command_has_help_with_an_example() -> None:
         ["marts", "diff"],
         ["marts", "restore"],
         ["marts", "verify"],
+        ["alerts"],
         ["journeys", "list"],
         ["journeys", "show"],
         ["rules", "coverage"],
@@ -250,9 +251,9 @@ def test_every_command_has_help_with_an_example() -> None:
         "channels",
         "rules",
         "marts",
+        "alerts",
         "journeys",
         "funnel",
-        "alerts",
         "docs",
         "quarantine",
     }, "a new command needs a line above"
