@@ -166,8 +166,14 @@ def start(
 def _load(run: Run) -> str:
     # loads of an earlier try of this run stay in the store's memory; only their commit is still to come
     to_load = run.new_batches
+    # of copies the one received first stays, so no load counts as received before another, whatever the clock
+    received_us = max((load.received_us + 1 for load in run.store.loads), default=run.received_us)
     run.new_loads += load_new(
-        run.engine, run.store, run.batches, run.received_us, run.project.spill_folder / "unpacked"
+        run.engine,
+        run.store,
+        run.batches,
+        max(run.received_us, received_us),
+        run.project.spill_folder / "unpacked",
     )
     must_be_unchanged(to_load)
     run.totals = show_events(run.engine, run.store, list(run.project.sources), run.new_loads)
