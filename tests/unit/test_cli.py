@@ -211,6 +211,11 @@ def test_every_command_has_help_with_an_example() -> None:
         ["generate"],
         ["query"],
         ["funnel"],
+        ["alerts"],
+        ["docs"],
+        ["quarantine", "list"],
+        ["quarantine", "show"],
+        ["quarantine", "release"],
         ["sources", "check"],
         ["channels", "explain"],
         ["rules", "check"],
@@ -249,6 +254,8 @@ def test_every_command_has_help_with_an_example() -> None:
         "alerts",
         "journeys",
         "funnel",
+        "docs",
+        "quarantine",
     }, "a new command needs a line above"
 
 
