@@ -45,8 +45,15 @@ def run(rows: int, console: Console) -> None:
                 engine.execute(f"select sum(hash(r)) from read_parquet('{snapshot.pattern(mart)}') as r")
         yardstick = perf_counter() - begun
         size = written.path.stat().st_size
-    console.print(f"{rows:,} events; ratio 1 = DuckDB reading {' and '.join(_READ_MOST)} once: {yardstick:.2f} s")
+    console.print(
+        f"{rows:,} events; ratio 1 = DuckDB reading {' and '.join(_READ_MOST)} once: {yardstick:.2f} s"
+    )
     table = Table("report", "seconds", "ratio", "MB")
-    table.add_row("report.html, mail.html, index.html", f"{seconds:.2f}", f"{seconds / yardstick:.1f}", f"{size / 1e6:.2f}")
+    table.add_row(
+        "report.html, mail.html, index.html",
+        f"{seconds:.2f}",
+        f"{seconds / yardstick:.1f}",
+        f"{size / 1e6:.2f}",
+    )
     console.print(table)
     console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
