@@ -11,7 +11,7 @@ import sys
 
 from rich.console import Console
 
-from tests.benchmarks import funnel, journeys, load, nights, report, rules, steps
+from tests.benchmarks import detection, funnel, journeys, load, nights, report, rules, steps
 
 BENCHMARKS = {
     "steps": steps.run,
@@ -20,6 +20,7 @@ BENCHMARKS = {
     "journeys": journeys.run,
     "funnel": funnel.run,
     "report": report.run,
+    "detection": detection.run,
     "nights": nights.run,
 }
 """Name to function: it is given how many rows to make up and where to print."""
