@@ -254,7 +254,6 @@ def test_every_command_has_help_with_an_example() -> None:
         "alerts",
         "journeys",
         "funnel",
-        "alerts",
         "docs",
         "quarantine",
     }, "a new command needs a line above"
