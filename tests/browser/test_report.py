@@ -311,6 +311,9 @@ def test_paper_shows_every_table_and_charts_that_fit(odd: Snapshot, opened: Open
         "[...document.querySelectorAll('.chart .main-svg')].map(svg => svg.getBoundingClientRect().width)"
     )
     assert max(widths) <= 680
+    # A4 less its margins; nothing is cut off there
+    page.set_viewport_size({"width": 718, "height": 1000})
+    assert page.evaluate("document.documentElement.scrollWidth") == 718
     assert set(
         page.evaluate("[...document.querySelectorAll('.chart')].map(chart => chart.layout.paper_bgcolor)")
     ) == {"#ffffff", "#f5f7f9"}
