@@ -40,15 +40,16 @@ def last_run(project: Project) -> LastRun:
     """
     recorded = record_sql(project.marts_folder, _TABLE)
     with DuckDBEngine() as engine:
+        engine.create_view("recorded", recorded)
         rows = engine.rows(
-            f"with recorded as ({recorded}), last as (select begun_at, run_id from recorded "
-            "order by begun_at desc, run_id desc limit 1) from recorded semi join last using (begun_at, run_id)"
+            "with last as (from recorded select begun_at, run_id order by all desc limit 1) "
+            "from recorded semi join last using (begun_at, run_id)"
         )
         if not rows:
             what = "no run has come to a gate yet"
             raise MartError(Problem(what, str(project.marts_folder), "run `journey run -p` on the project"))
         before = engine.rows(
-            f"select check_name, begun_at, bool_or(status in ('failed', 'error')) as is_unlike from ({recorded}) "
+            "select check_name, begun_at, bool_or(status in ('failed', 'error')) as is_unlike from recorded "
             "where judged_date is not null group by check_name, begun_at order by check_name, begun_at desc"
         )
     results = tuple(
