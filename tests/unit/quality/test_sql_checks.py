@@ -72,8 +72,8 @@ def _sound() -> dict[str, list[Row]]:
 def _found(rows: dict[str, list[Row]]) -> list[CheckResult]:
     with tables(**rows) as engine:
         results = run_sql_checks(engine, "marts")
-    names = sorted(path.stem for path in (sql_folder() / "checks").glob("*.sql"))
-    assert [result.check for result in results] == names
+    names = {path.stem for path in (sql_folder() / "checks").glob("*.sql")}
+    assert [result.check for result in results] == sorted(names - {"touchpoints_in_time"})
     return [result for result in results if result.status != "passed"]
 
 
