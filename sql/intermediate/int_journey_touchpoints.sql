@@ -7,6 +7,26 @@
 -- Params: $session_timeout_us: longest gap inside a session; $inactivity_us: inside a journey.
 with
 
+-- one separator in the id and not two: never the text of a journey without a key
+with_key as (
+
+    select
+        source,
+        event_id,
+        md5('key|' || replace(replace(journey_ref, '!', '!!'), '|', '!p')) as journey_id,
+        cast(row_number() over (
+            partition by journey_ref
+            order by
+                occurred_us asc nulls first,
+                stage_ordinal asc nulls first,
+                source asc nulls first,
+                event_id asc nulls first
+        ) as bigint) as touchpoint_number
+    from int_touchpoints
+    where journey_ref is not null
+
+),
+
 with_previous as (
 
     -- Among equal times the earlier stage comes first, which is the order that helps the funnel.
@@ -33,6 +53,15 @@ with_previous as (
                 int_touchpoints.source asc nulls first,
                 int_touchpoints.event_id asc nulls first
         ) as bigint) as place,
+        cast(sum(case when int_touchpoints.journey_ref is null then 1 else 0 end) over (
+            partition by int_touchpoints.customer_id
+            order by
+                int_touchpoints.occurred_us asc nulls first,
+                int_touchpoints.stage_ordinal asc nulls first,
+                int_touchpoints.source asc nulls first,
+                int_touchpoints.event_id asc nulls first
+            rows between unbounded preceding and current row
+        ) as bigint) as number_without_key,
         lag(int_touchpoints.occurred_us) over (
             partition by int_touchpoints.customer_id
             order by
@@ -74,7 +103,7 @@ with_starts as (
         stage_ordinal,
         revenue,
         place,
-        case when journey_ref is null then 1 else 0 end as is_without_key,
+        number_without_key,
         case
             when previous_us is null or occurred_us - previous_us > $session_timeout_us then 1
             else 0
@@ -86,6 +115,39 @@ with_starts as (
             else 0
         end as starts_journey
     from with_previous
+
+),
+
+-- A journey is named after its customer and first touchpoint, so that it keeps its id from night to
+-- night however many others come and go. The separator is spelled out where the customer's id holds it,
+-- so that no two pairs of ids read the same; a source's name never holds it.
+with_start_name as (
+
+    select
+        source,
+        event_id,
+        customer_id,
+        journey_ref,
+        occurred_us,
+        occurred_date,
+        event_name,
+        channel,
+        rule,
+        stage,
+        stage_ordinal,
+        revenue,
+        place,
+        number_without_key,
+        starts_session,
+        case when starts_journey = 1 then number_without_key end as start_number,
+        case
+            when starts_journey = 1
+                -- 19 digits for every place: the largest text is the latest start
+                then cast(1000000000000000000 + place as string) || md5(
+                    source || '|' || replace(replace(customer_id, '!', '!!'), '|', '!p') || '|' || event_id
+                )
+        end as start_name
+    from with_starts
 
 ),
 
@@ -104,40 +166,23 @@ numbered as (
         stage,
         stage_ordinal,
         revenue,
-        starts_journey,
+        number_without_key,
         cast(sum(starts_session) over (
             partition by customer_id
             order by place asc nulls first
             rows between unbounded preceding and current row
         ) as bigint) as session_number,
-        cast(sum(starts_journey) over (
+        max(start_number) over (
             partition by customer_id
             order by place asc nulls first
             rows between unbounded preceding and current row
-        ) as bigint) as start_number,
-        cast(sum(is_without_key) over (
+        ) as start_number,
+        max(start_name) over (
             partition by customer_id
             order by place asc nulls first
             rows between unbounded preceding and current row
-        ) as bigint) as number_without_key
-    from with_starts
-
-),
-
--- A journey is named after its customer and first touchpoint, so that it keeps its id from night to
--- night however many others come and go. The separator is spelled out where the customer's id holds it,
--- so that no two pairs of ids read the same; a source's name never holds it.
-starts as (
-
-    select
-        customer_id,
-        start_number,
-        number_without_key,
-        md5(
-            source || '|' || replace(replace(customer_id, '!', '!!'), '|', '!p') || '|' || event_id
-        ) as journey_id
-    from numbered
-    where starts_journey = 1
+        ) as start_name
+    from with_start_name
 
 ),
 
@@ -147,9 +192,12 @@ final as (
         numbered.source,
         numbered.event_id,
         numbered.customer_id,
-        starts.journey_id,
+        coalesce(with_key.journey_id, substr(numbered.start_name, 20)) as journey_id,
         numbered.journey_ref,
-        numbered.number_without_key - starts.number_without_key + 1 as touchpoint_number,
+        coalesce(
+            with_key.touchpoint_number,
+            numbered.number_without_key - numbered.start_number + 1
+        ) as touchpoint_number,
         numbered.session_number,
         numbered.occurred_us,
         numbered.occurred_date,
@@ -160,38 +208,10 @@ final as (
         numbered.stage_ordinal,
         numbered.revenue
     from numbered
-    inner join starts
+    left join with_key
         on
-            numbered.customer_id = starts.customer_id
-            and numbered.start_number = starts.start_number
-    where numbered.journey_ref is null
-    union all
-    select
-        source,
-        event_id,
-        customer_id,
-        -- one separator and not two: never the text of a journey without a key
-        md5('key|' || replace(replace(journey_ref, '!', '!!'), '|', '!p')) as journey_id,
-        journey_ref,
-        cast(row_number() over (
-            partition by journey_ref
-            order by
-                occurred_us asc nulls first,
-                stage_ordinal asc nulls first,
-                source asc nulls first,
-                event_id asc nulls first
-        ) as bigint) as touchpoint_number,
-        session_number,
-        occurred_us,
-        occurred_date,
-        event_name,
-        channel,
-        rule,
-        stage,
-        stage_ordinal,
-        revenue
-    from numbered
-    where journey_ref is not null
+            numbered.source = with_key.source
+            and numbered.event_id = with_key.event_id
 
 )
 

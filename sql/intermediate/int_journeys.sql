@@ -7,34 +7,75 @@
 --         $conversion_stage; $conversion_window_us: from the first touchpoint, the limit included.
 with
 
-journey_sessions as (
+-- customers with touchpoints that have a key of their own
+customers_with_key as (
+
+    select customer_id
+    from int_journey_touchpoints
+    where journey_ref is not null
+    group by customer_id
+
+),
+
+sessions as (
+
+    select
+        int_journey_touchpoints.journey_id,
+        int_journey_touchpoints.customer_id,
+        int_journey_touchpoints.session_number
+    from int_journey_touchpoints
+    inner join customers_with_key
+        on int_journey_touchpoints.customer_id = customers_with_key.customer_id
+    group by
+        int_journey_touchpoints.journey_id,
+        int_journey_touchpoints.customer_id,
+        int_journey_touchpoints.session_number
+
+),
+
+counted_sessions as (
+
+    select
+        journey_id,
+        count(*) as sessions
+    from sessions
+    group by journey_id
+
+),
+
+totals as (
 
     select
         journey_id,
         min(occurred_us) as entered_us,
         max(occurred_us) as last_us,
         count(*) as touchpoints,
+        -- where no touchpoint has a key the sessions of a journey follow one another: none is to be counted
+        max(session_number) - min(session_number) + 1 as sessions,
         max(stage_ordinal) as furthest_ordinal,
         cast(sum(revenue) as decimal(18, 4)) as revenue,
-        min(case when stage = $conversion_stage then occurred_us end) as first_conversion_us
+        min(case when stage = $conversion_stage then occurred_us end) as first_conversion_us,
+        max_by(channel, touchpoint_number) as last_channel
     from int_journey_touchpoints
-    group by journey_id, customer_id, session_number
+    group by journey_id
 
 ),
 
 journeys as (
 
     select
-        journey_id,
-        min(entered_us) as entered_us,
-        max(last_us) as last_us,
-        cast(sum(touchpoints) as bigint) as touchpoints,
-        count(*) as sessions,
-        max(furthest_ordinal) as furthest_ordinal,
-        cast(sum(revenue) as decimal(18, 4)) as revenue,
-        min(first_conversion_us) as first_conversion_us
-    from journey_sessions
-    group by journey_id
+        totals.journey_id,
+        totals.entered_us,
+        totals.last_us,
+        totals.touchpoints,
+        coalesce(counted_sessions.sessions, totals.sessions) as sessions,
+        totals.furthest_ordinal,
+        totals.revenue,
+        totals.first_conversion_us,
+        totals.last_channel
+    from totals
+    left join counted_sessions
+        on totals.journey_id = counted_sessions.journey_id
 
 ),
 
@@ -46,7 +87,7 @@ with_ends as (
         first_touchpoints.journey_ref,
         first_touchpoints.occurred_date as entry_date,
         first_touchpoints.channel as first_channel,
-        last_touchpoints.channel as last_channel,
+        journeys.last_channel,
         journeys.entered_us,
         journeys.last_us,
         journeys.touchpoints,
@@ -70,10 +111,6 @@ with_ends as (
         on
             journeys.journey_id = first_touchpoints.journey_id
             and first_touchpoints.touchpoint_number = 1
-    inner join int_journey_touchpoints as last_touchpoints
-        on
-            journeys.journey_id = last_touchpoints.journey_id
-            and journeys.touchpoints = last_touchpoints.touchpoint_number
 
 ),
 

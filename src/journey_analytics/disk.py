@@ -28,6 +28,19 @@ def write_whole(path: Path, text: str) -> None:
     sync(path.parent)
 
 
+def sync_folder(folder: Path) -> None:
+    """Return once all that is in a new folder is on disk, at any depth.
+
+    One call for everything is many times faster than one for each of a year's days; it tells of no error, so
+    each file that is new is asked for by itself afterwards, when that costs nothing.
+    """
+    os.sync()
+    for path in folder.rglob("*"):
+        if path.is_file() and path.stat().st_nlink == 1:
+            sync(path)
+    sync(folder)
+
+
 def sha256_of(path: Path, size: int | None = None) -> str:
     """The hash of the file's content, or of its first `size` bytes."""
     digest = hashlib.sha256()

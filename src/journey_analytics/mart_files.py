@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from journey_analytics import failpoints
 from journey_analytics.contracts import Contract, contracts
-from journey_analytics.disk import sha256_of, sync
+from journey_analytics.disk import sha256_of
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import marts
 from journey_analytics.engine.sql_text import quoted, quoted_path
@@ -43,8 +43,7 @@ def write_marts(engine: DuckDBEngine, folder: Path, base: Snapshot | None) -> di
         base: the snapshot that holds the rows of all other customers; None when all were made anew.
 
     Returns:
-        By mart: rows, and its files with path, rows, bytes and sha256. Everything is on disk, but for the
-        entries of folders.
+        By mart: rows, and its files with path, rows, bytes and sha256. What is new is still to be synced.
     """
     # how nulls are encoded must not depend on what the engine knows of the table that the rows come from
     engine.execute("set disabled_optimizers = 'statistics_propagation'")
@@ -94,8 +93,6 @@ def _write(engine: DuckDBEngine, path: Path, contract: Contract, rows: str, old:
     if old is not None and old.stat().st_size == made["bytes"] and sha256_of(old) == made["sha256"]:
         path.unlink()
         os.link(old, path)
-    else:
-        sync(path)
     return made
 
 
@@ -115,7 +112,7 @@ def _parts_with_changes(
     """Every file of a mart made per customer; a day's rows are those of the other customers and the new."""
     new = f"select {_columns(contract)} from {CHANGED}.{contract.table}"
     published = published_rows(base, contract)
-    old = f"select {_columns(contract)} from {published} where {of_changed(contract)}" if published else new
+    old = f"select {_columns(contract)} from {of_changed(published, contract)}" if published else new
     only_old, only_new = f"{old} except all {new}", f"{new} except all {old}"
     if published is None:
         only_old, only_new = f"{new} limit 0", new
@@ -134,7 +131,7 @@ def _parts_with_changes(
         rows = f"{new} where {conditions[name]}"
         if name in known:
             others = f"read_parquet({quoted_path(base.folder / name)}, hive_partitioning = false)"
-            rows += f" union all select {_columns(contract)} from {others} where {of_others(contract)}"
+            rows += f" union all select {_columns(contract)} from {of_others(others, contract)}"
         if engine.rows(f"select 1 from ({rows}) limit 1"):
             yield name, rows
 

@@ -27,7 +27,7 @@ from typing import Any
 
 from journey_analytics import failpoints
 from journey_analytics.contracts import contracts
-from journey_analytics.disk import sha256_of, sync
+from journey_analytics.disk import sha256_of, sync, sync_folder
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import DamagedError, MartError, Problem, advise
 from journey_analytics.mart_files import write_marts
@@ -169,10 +169,7 @@ def write_snapshot(
     if final.exists():
         shutil.rmtree(scratch)
         return final
-    sync(scratch / MANIFEST)
-    # a folder for each day of several marts: one call for all of them is a hundred times faster
-    os.sync()
-    sync(scratch)
+    sync_folder(scratch)
     failpoints.reach("publish.snapshot_on_disk")
     scratch.rename(final)
     sync(final.parent)

@@ -97,7 +97,7 @@ class Night:
         listed = ", ".join(f'"{column}"' for column in columns)
         rows = f"select {listed} from {CHANGED}.{name}"
         if kept is not None:
-            rows += f" union all select {listed} from {kept} where {of_others(contract)}"
+            rows += f" union all select {listed} from {of_others(kept, contract)}"
         engine.create_view(name, rows)
 
     def days_of_moved_customers(self) -> str:
@@ -213,15 +213,18 @@ def published_rows(base: Snapshot, contract: Contract) -> str | None:
     return f"read_parquet([{files}], hive_partitioning = false)" if files else None
 
 
-def of_changed(contract: Contract) -> str:
-    """A condition: the row is of a customer that is made anew."""
-    column = contract.owner
-    return f"{column} in (select {column} from {CUSTOMERS if column == 'customer_id' else JOURNEYS})"
+def of_changed(rows: str, contract: Contract) -> str:
+    """Of the rows of a table made per customer, those of customers that are made anew."""
+    return f"{rows} semi join {_made_anew(contract)} using ({contract.owner})"
 
 
-def of_others(contract: Contract) -> str:
-    """A condition: the row is of a customer that is not."""
-    return f"not {of_changed(contract)}"
+def of_others(rows: str, contract: Contract) -> str:
+    """Of the rows of a table made per customer, those of all other customers."""
+    return f"{rows} anti join {_made_anew(contract)} using ({contract.owner})"
+
+
+def _made_anew(contract: Contract) -> str:
+    return CUSTOMERS if contract.owner == "customer_id" else JOURNEYS
 
 
 def _find_suspects(

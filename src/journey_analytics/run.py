@@ -46,6 +46,7 @@ from journey_analytics.marts import (
 )
 from journey_analytics.nights import Night
 from journey_analytics.project import Project, Settings
+from journey_analytics.quality.late import late_events
 from journey_analytics.quality.measures import Measures
 from journey_analytics.quality.results import CheckResult, result_rows, stop_if_failed
 from journey_analytics.record import append
@@ -172,8 +173,14 @@ def start(
 def _load(run: Run) -> str:
     # loads of an earlier try of this run stay in the store's memory; only their commit is still to come
     to_load = run.new_batches
+    # of copies the one received first stays, so no load counts as received before another, whatever the clock
+    received_us = max((load.received_us + 1 for load in run.store.loads), default=run.received_us)
     run.new_loads += load_new(
-        run.engine, run.store, run.batches, run.received_us, run.project.spill_folder / "unpacked"
+        run.engine,
+        run.store,
+        run.batches,
+        max(run.received_us, received_us),
+        run.project.spill_folder / "unpacked",
     )
     must_be_unchanged(to_load)
     run.totals = show_events(run.engine, run.store, list(run.project.sources), run.new_loads)
@@ -222,6 +229,7 @@ def _check_raw(run: Run) -> str:
             *run_gate(run.engine, "raw", suites),
             *run_row_rules(run.engine, "raw", fresh),
             *quarantined.values(),
+            *late_events(run.engine, run.store, run.project.sources, run.new_loads),
         ],
     )
 

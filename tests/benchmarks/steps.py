@@ -35,7 +35,7 @@ _ROWS = """
         case when i % 6 = 5 then cast(10 + i % 90 as varchar) end as amount
     from range({rows}) as events (i)
 """
-_MAPPING = """
+MAPPING = """
 source: web
 format: KIND
 files: events.KIND
@@ -75,15 +75,20 @@ def run(rows: int, console: Console) -> None:
     console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
 
 
-def _measure(folder: Path, kind: str, rows: int) -> Measured:
-    """Run a project over generated events of one format, and the yardstick over the same file."""
-    project = folder / kind
-    write_project(project, _MAPPING.replace("KIND", kind))
-    events = project / f"events.{kind}"
+def write_events(path: Path, rows: int) -> None:
+    """Make up so many events, as CSV or Parquet by the file's name."""
     with duckdb.connect(config={"threads": 2}) as engine:
         engine.execute("select setseed(0.5)")
         select = _ROWS.format(rows=rows, customers=max(rows // 20, 1))
-        engine.execute(f"copy ({select}) to '{events}' {'(header)' if kind == 'csv' else ''}")
+        engine.execute(f"copy ({select}) to '{path}' {'(header)' if path.suffix == '.csv' else ''}")
+
+
+def _measure(folder: Path, kind: str, rows: int) -> Measured:
+    """Run a project over generated events of one format, and the yardstick over the same file."""
+    project = folder / kind
+    write_project(project, MAPPING.replace("KIND", kind))
+    events = project / f"events.{kind}"
+    write_events(events, rows)
     steps = {}
     with start(read_project(project), now=datetime(2027, 1, 1, tzinfo=UTC)) as run:
         for step in STEPS:

@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 
 from journey_analytics.marts import Snapshot
 from journey_analytics.query import query
-from journey_analytics.reports.wording import count, length, percent
+from journey_analytics.reports.wording import NOTHING, count, length, percent
 from tests.browser.conftest import SIZES, Opened, report_of
 from tests.browser.projects import ARABIC, CHANNELS, EMOJI_STAGE, LONG, SCRIPT
 from tests.conftest import journey
@@ -34,7 +34,7 @@ _READ = """figure => {
     heads: [...table.tHead.rows[0].cells].map(cell => cell.dataset.key),
     rows: [...table.tBodies[0].rows].map(row => [...row.cells].map(words)),
     marks: figure.querySelectorAll('.chart .main-svg :is(path, image, rect)').length,
-    traces: JSON.parse(JSON.stringify(traces.map(({x, z, link, node}) => ({x, z, link, node})))),
+    traces: JSON.parse(JSON.stringify(traces.map(({x, y, z, link, node}) => ({x, y, z, link, node})))),
   };
 }"""
 
@@ -55,6 +55,8 @@ def drawn_words(figure: dict[str, Any]) -> list[tuple[str, ...]]:
             return [tuple(map(count, trace["x"])) for trace in traces]
         case "heat":
             return [tuple(map(percent, row)) for row in traces[0]["z"]]
+        case "trend":
+            return [tuple(map(percent, trace["y"])) for trace in traces[:4]]
         case "range":
             return [tuple(length(10**x - 1) for x in traces[2]["x"])]
         case "sankey":
@@ -73,6 +75,10 @@ def told_words(figure: dict[str, Any]) -> list[tuple[str, ...]]:
             return [columns["continued"], columns["dropped"], columns["open"]]
         case "heat":
             return [tuple(row[2:]) for row in figure["rows"]]
+        case "trend":
+            banded = [n for n, high in enumerate(columns["high"]) if high != NOTHING]
+            edges = (tuple(columns[key][n] for n in banded) for key in ("low", "high", "usual"))
+            return [*edges, columns["rate"]]
         case "range":
             return [columns["p50"]]
         case "sankey":
@@ -94,7 +100,7 @@ def test_every_number_of_a_chart_is_the_one_of_its_table(odd: Snapshot, opened: 
             kinds.add(figure["chart"])
             assert figure["marks"], figure["chart"]
             assert drawn_words(figure) == told_words(figure)
-    assert kinds == {"stack", "heat", "range", "sankey", "bars"}
+    assert kinds == {"stack", "heat", "trend", "range", "sankey", "bars"}
 
 
 def test_the_bars_of_a_time_reach_from_the_middle_to_95_in_100(odd: Snapshot, opened: Open) -> None:
@@ -144,6 +150,48 @@ def test_names_from_events_are_shown_as_they_are_and_never_run(odd: Snapshot, op
     assert page.locator("#funnel .chart .yaxislayer-above text").all_text_contents()[1] == EMOJI_STAGE
     right_to_left = page.locator("#channels tbody bdi", has_text=ARABIC)
     assert right_to_left.evaluate("bdi => getComputedStyle(bdi).unicodeBidi") == "isolate"
+
+
+def test_the_days_of_an_alert_are_marked_and_a_day_without_events_is_a_gap(
+    odd: Snapshot, opened: Open
+) -> None:
+    page = opened(report_of(odd)).page
+    figure, *_ = [f for f in figures(page) if f["chart"] == "trend"]
+    days, rates = figure["columns"]["day"], figure["columns"]["rate"]
+    marked = [day for day, word in zip(days, figure["columns"]["alert"], strict=True) if word == "alert"]
+    assert marked[0] == "2026-05-10"
+    assert len(marked) >= 8
+    assert figure["traces"][4]["x"] == marked
+    assert rates[days.index("2026-04-10")] == NOTHING
+
+
+def test_an_alert_opens_to_its_journeys(odd: Snapshot, opened: Open) -> None:
+    page = opened(report_of(odd)).page
+    card = page.locator(".alert").first
+    assert SCRIPT in card.locator("h3").inner_text()
+    behind = card.locator("details").last
+    behind.locator("summary").click()
+    told = int(behind.locator("summary").inner_text().rpartition(" ")[2].replace(",", ""))
+    shown = behind.locator("tbody th").all_inner_texts()
+    assert len(shown) == 20
+    command = shlex.split(behind.locator("code").inner_text())
+    listed = journey(*command[1:], "-p", str(odd.folder.parents[2]), "--json")
+    assert listed.returncode == 0, listed.stderr
+    found = {row["journey_id"] for row in json.loads(listed.stdout)}
+    assert len(found) == told
+    assert found >= set(shown)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("page_name", ["mail.html", "index.html"])
+def test_the_other_pages_are_quiet_and_fit(page_name: str, size: str, odd: Snapshot, opened: Open) -> None:
+    seen = opened(report_of(odd).with_name(page_name), size)
+    assert seen.page.evaluate("document.documentElement.scrollWidth") == SIZES[size][0]
+    assert seen.complaints == []
+    if page_name == "mail.html":
+        assert SCRIPT in seen.page.locator("h2").first.inner_text()
+    violations = Axe().run(seen.page).response["violations"]
+    assert [one["id"] for one in violations if one["impact"] in ("serious", "critical")] == []
 
 
 def test_rows_put_together_keep_the_sum(odd: Snapshot, opened: Open) -> None:
@@ -200,8 +248,8 @@ def test_everything_is_reached_and_used_by_keyboard_alone(odd: Snapshot, opened:
     assert focus() == "skip"
     press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
-    press("Tab")
-    assert focus() == "radio"
+    while focus() != "radio":
+        press("Tab")
     assert page.locator("figure[data-view=progressive]").is_visible()
     press("ArrowRight")
     assert page.locator("figure[data-view=touched]").is_visible()
@@ -245,7 +293,7 @@ def test_axe_finds_nothing_serious(size: str, scheme: str, odd: Snapshot, opened
 
 def test_charts_follow_the_colours_of_the_page(odd: Snapshot, opened: Open) -> None:
     page = opened(report_of(odd)).page
-    ground = "document.querySelector('.chart').layout.paper_bgcolor"
+    ground = "document.querySelector('#funnel .chart').layout.paper_bgcolor"
     assert page.evaluate(ground) == "#ffffff"
     page.emulate_media(color_scheme="dark")
     page.wait_for_function(f"{ground} !== '#ffffff'")
@@ -265,7 +313,7 @@ def test_paper_shows_every_table_and_charts_that_fit(odd: Snapshot, opened: Open
     assert max(widths) <= 680
     assert set(
         page.evaluate("[...document.querySelectorAll('.chart')].map(chart => chart.layout.paper_bgcolor)")
-    ) == {"#ffffff"}
+    ) == {"#ffffff", "#f5f7f9"}
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("figure[data-view=touched]").is_hidden()
     # the outline of a PDF is its headings, as text

@@ -13,28 +13,45 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.faults import kills
+from tests.faults import disks, kills, stops
 from tests.faults.outcome import Outcome, table
 
 FAULTS = {
     "sweep": kills.sweep,
     "random_kills": kills.random_kills,
+    "full_disk": disks.full_disk,
+    "broken_disk": disks.broken_disk,
+    "terminated": stops.terminated,
+    "two_runs": stops.two_runs,
 }
 """Name to function: it is given a folder for its projects and says what came of its faults."""
+
+
+def cannot(name: str) -> str | None:
+    """Why a fault cannot be made on this machine."""
+    if name == "full_disk" and not disks.can_mount():
+        return "it needs the right to mount a small disk"
+    if name == "broken_disk" and not disks.can_inject():
+        return "it needs strace"
+    return None
 
 
 def main() -> int:
     """Make the faults and print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("name", nargs="*", help=f"any of {', '.join(FAULTS)}; all without one")
+    parser.add_argument("--quick", action="store_true", help="a few tries of each, as the tests do")
     asked = parser.parse_args()
     unknown = set(asked.name) - FAULTS.keys()
     if unknown:
         parser.error(f"no fault is called {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
     outcomes: list[Outcome] = []
     for name in asked.name or FAULTS:
+        if reason := cannot(name):
+            sys.stderr.write(f"{name} is left out: {reason}\n")
+            continue
         with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
-            outcomes += FAULTS[name](Path(scratch))
+            outcomes += FAULTS[name](Path(scratch), quick=asked.quick)
     Console(width=None if sys.stdout.isatty() else 160).print(table(outcomes))
     return 0 if all(outcome.holds for outcome in outcomes) else 1
 

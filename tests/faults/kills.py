@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
+from collections import Counter
 from pathlib import Path
 from time import monotonic, sleep
 
 from journey_analytics import cli
+from journey_analytics.failpoints import LIST, MARK
 from tests.faults.children import ended, fork, is_running, pauses, run, start_run
 from tests.faults.outcome import Outcome
 from tests.faults.shop import copy, deliver, live_set, write_shop
-
-_RANDOM_KILLS = 50
-_RECOVER_EVERY = 10
-_MOST_FAILPOINTS = 500
 
 
 class Ready:
@@ -56,28 +55,35 @@ class Ready:
             raise SystemExit(f"an undisturbed run ended with {code}:\n{self.log.read_text(encoding='utf-8')}")
 
 
-def sweep(scratch: Path) -> list[Outcome]:
-    """Die at the first, second, ... failpoint until a run lives through all of them."""
+def sweep(scratch: Path, *, quick: bool) -> list[Outcome]:
+    """Die at every failpoint: where it is reached first, and where it is reached last."""
     ready = Ready(scratch)
     outcomes: dict[str, Outcome] = {}
-    for number in range(1, _MOST_FAILPOINTS):
-        folder = ready.try_project()
-        log = scratch / "died"
-        log.unlink(missing_ok=True)
-        code = run(folder, log, failpoint=f"any:{number}")
-        if code == 0:
-            break
-        if code != -signal.SIGKILL:
-            raise SystemExit(f"failpoint {number}: exit code {code}\n{log.read_text(encoding='utf-8')}")
-        name = log.read_text(encoding="utf-8").rpartition("died at ")[2].strip()
+    for place in _places(ready)[:: 8 if quick else 1]:
+        name, _, number = place.partition(":")
         outcome = outcomes.setdefault(name, Outcome(f"kill -9 at {name}"))
+        folder = ready.try_project()
         outcome.tries += 1
+        code = run(folder, ready.log, failpoint=place)
+        if code != -signal.SIGKILL:
+            outcome.note = f"it did not die at hit {number}: exit code {code}"
         outcome.saw(live_set(folder), ready.old, ready.new)
         ready.recover(folder, outcome)
+        sys.stderr.write(f"{outcome}\n")
     return list(outcomes.values())
 
 
-def random_kills(scratch: Path) -> list[Outcome]:
+def _places(ready: Ready) -> list[str]:
+    """Every failpoint with the numbers of its first and its last hit; those that change the disk first."""
+    listed = ready.scratch / "listed"
+    run(ready.try_project(), listed, failpoint=LIST)
+    lines = listed.read_text(encoding="utf-8").splitlines()
+    hits = Counter(line.removeprefix(MARK) for line in lines if line.startswith(MARK))
+    places = dict.fromkeys(f"{name}:{number}" for name, last in hits.items() for number in (1, last))
+    return sorted(places, key=lambda place: place.partition(":")[0].endswith((".begins", ".done")))
+
+
+def random_kills(scratch: Path, *, quick: bool) -> list[Outcome]:
     """Kill runs at random moments, one after the other, while a reader reads; every few are let through."""
     ready = Ready(scratch)
     folder = ready.try_project()
@@ -86,7 +92,7 @@ def random_kills(scratch: Path) -> list[Outcome]:
     seen = scratch / "seen"
     stop = scratch / "stop"
     reader = fork(lambda: _read_on(folder, seen, stop), ready.log)
-    while killed.tries < _RANDOM_KILLS:
+    while killed.tries < (5 if quick else 50):
         pid = start_run(folder, ready.log)
         # publishing is short and comes last: every second kill is aimed at it
         earliest = 0.8 * ready.seconds if killed.tries % 2 else 0.0
@@ -98,7 +104,7 @@ def random_kills(scratch: Path) -> list[Outcome]:
             killed.tries += 1
         ended(pid)
         killed.saw(live_set(folder), ready.old, ready.new)
-        if killed.tries % _RECOVER_EVERY == 0 or live_set(folder) == ready.new:
+        if killed.tries % (5 if quick else 10) == 0 or live_set(folder) == ready.new:
             ready.recover(folder, killed)
             _back_to_old(ready, folder)
     stop.touch()

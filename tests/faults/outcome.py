@@ -35,7 +35,12 @@ class Outcome:
     @property
     def holds(self) -> bool:
         """Whether nothing broken was seen and every run that had to recover did."""
-        return self.tries > 0 and self.broken_seen == 0 and self.recovered == self.to_recover > 0
+        return (
+            self.tries > 0
+            and self.broken_seen == 0
+            and self.recovered == self.to_recover > 0
+            and not self.note
+        )
 
 
 def table(outcomes: list[Outcome]) -> Table:

@@ -1,4 +1,4 @@
-"""The project that faults are tried on: 2,000 events published, 200 new ones beside them."""
+"""The project that faults are tried on: four weeks of 2,000 events published, three days beside them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from tests.conftest import CHECKOUT, copy_project
 
 _HEADER = "id,ts,action,customer,channel,amount\n"
 _ACTIONS = ("visit", "visit", "visit", "cart", "order")
-_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+# midnight in Berlin, the project's zone: whole days, which no learned gate finds odd
+_BEGIN = datetime(2025, 12, 31, 23, tzinfo=UTC)
+_FIRST, _ALL = 28 * 72, 31 * 72
 _CHANNELS = ("email", "ads", "direct", "referral")
 
 
 def write_shop(folder: Path) -> None:
-    """Make the project with its first 2,000 events, not run yet."""
+    """Make the project with its first four weeks, not run yet."""
     copy_project(CHECKOUT / "tests" / "projects" / "tiny", folder)
-    (folder / "input" / "web.csv").write_text(_HEADER + "".join(_events(0, 2000)), encoding="utf-8")
+    (folder / "input" / "web.csv").write_text(_HEADER + "".join(_events(0, _FIRST)), encoding="utf-8")
 
 
 def deliver(folder: Path) -> None:
-    """Put the file of the next night beside the others."""
-    (folder / "input" / "web2.csv").write_text(_HEADER + "".join(_events(2000, 2200)), encoding="utf-8")
+    """Put a file of three days more beside the first."""
+    (folder / "input" / "web2.csv").write_text(_HEADER + "".join(_events(_FIRST, _ALL)), encoding="utf-8")
 
 
 def _events(first: int, last: int) -> Iterator[str]:

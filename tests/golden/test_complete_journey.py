@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -113,13 +114,42 @@ def test_coupons_are_redeemed_on_days_with_a_basket(snapshot: Snapshot) -> None:
 
 def test_journeys_equal_a_sequential_reading_of_the_files(snapshot: Snapshot) -> None:
     """Journeys, stages and outcomes by a plain loop over each household, from the raw files."""
-    expected = Counter(_read_journeys())
+    expected = Counter(journey[:4] for journey in _read_journeys())
     found = query(
         snapshot,
         "select first_channel, furthest_stage, state, touchpoints, count(*) as n from mart_journeys "
         "group by all",
     )
     assert {tuple(row[:4]): row[4] for row in found.iter_rows()} == dict(expected)
+
+
+def test_the_report_tells_what_the_files_say(snapshot: Snapshot, folder: Path) -> None:
+    """Its first sentences, and the drop-off of each stage, by the plain loop over the raw files."""
+    journeys = _read_journeys()
+    states = Counter(state for _, _, state, _, _ in journeys)
+    page = (folder / "reports" / "report.html").read_text(encoding="utf-8")
+    words = " ".join(re.sub(r"<[^>]*>", " ", page.partition("<main")[2].partition("</main>")[0]).split())
+    assert (
+        f"Of {len(journeys):,} journeys {states['converted']:,} reached loyalty in time, {states['lost']:,} "
+        f"did not, and {states['open']:,} still can."
+    ) in words
+    stages = ("awareness", "consideration", "purchase", "usage", "loyalty")
+    ended = Counter(furthest for _, furthest, _, _, is_ended in journeys if is_ended)
+    came = Counter(furthest for _, furthest, _, _, _ in journeys)
+    decided = {
+        stage: ended[stage] + sum(came[later] for later in stages[place + 1 :])
+        for place, stage in enumerate(stages[:-1])
+    }
+    worst = max(decided, key=lambda stage: ended[stage])
+    share = 100 * ended[worst] / decided[worst]
+    assert (
+        f"Most of those that ended did so in {worst}: {ended[worst]:,} of {decided[worst]:,} "
+        f"({share:.1f} %) went no further."
+    ) in words
+    for stage in decided:
+        reached = sum(came[later] for later in stages[stages.index(stage) :])
+        row = rf"{stage} {reached:,} {reached - came[stage]:,} {ended[stage]:,}\b"
+        assert re.search(row, words), row
 
 
 def test_the_three_parts_add_up_in_every_row_and_channels_to_the_total(
@@ -208,8 +238,8 @@ def test_full_data_gives_the_published_counts(tmp_path: Path) -> None:
     assert str(money) == "4596039.5800"
 
 
-def _read_journeys() -> list[tuple[str, str, str, int]]:
-    """(first channel, furthest stage, state, touchpoints) of every journey, read household by household."""
+def _read_journeys() -> list[tuple[str, str, str, int, bool]]:
+    """First channel, furthest stage, state, touchpoints and whether it ended, read household by household."""
     kinds = dict(
         pl.read_parquet(INPUT / "campaign_descriptions.parquet")
         .select("campaign_id", "campaign_type")
@@ -262,7 +292,7 @@ def _read_journeys() -> list[tuple[str, str, str, int]]:
                 state = "lost"
             else:
                 state = "open"
-            journeys.append((events_of[0][3], furthest, state, len(events_of)))
+            journeys.append((events_of[0][3], furthest, state, len(events_of), ended))
     return journeys
 
 

@@ -51,7 +51,7 @@ nights = st.tuples(st.lists(deliveries, max_size=2), st.sampled_from(_AS_OFS))
 setups = st.builds(Setup, st.booleans(), st.booleans(), st.booleans(), st.booleans())
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(setups, st.lists(deliveries, min_size=1, max_size=3), st.lists(nights, min_size=1, max_size=4))
 def test_every_night_equals_a_run_that_makes_everything_anew(
     setup: Setup, first: list[Delivery], following: list[tuple[list[Delivery], date | None]]

@@ -211,6 +211,11 @@ def test_every_command_has_help_with_an_example() -> None:
         ["generate"],
         ["query"],
         ["funnel"],
+        ["alerts"],
+        ["docs"],
+        ["quarantine", "list"],
+        ["quarantine", "show"],
+        ["quarantine", "release"],
         ["sources", "check"],
         ["channels", "explain"],
         ["rules", "check"],
@@ -221,6 +226,7 @@ def test_every_command_has_help_with_an_example() -> None:
         ["marts", "diff"],
         ["marts", "restore"],
         ["marts", "verify"],
+        ["alerts"],
         ["journeys", "list"],
         ["journeys", "show"],
         ["rules", "coverage"],
@@ -245,8 +251,11 @@ def test_every_command_has_help_with_an_example() -> None:
         "channels",
         "rules",
         "marts",
+        "alerts",
         "journeys",
         "funnel",
+        "docs",
+        "quarantine",
     }, "a new command needs a line above"
 
 

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from journey_analytics.errors import SourceError
 from journey_analytics.marts import current
+from journey_analytics.project import read_project
+from journey_analytics.quality.late import late_events
+from journey_analytics.quality.results import CheckResult
 from journey_analytics.query import open_marts
-from tests.property.nights import Delivery, Event, Setup, deliver, hashes, made_anew, run_night, write_project
+from journey_analytics.run import STEPS, start
+from tests.property.nights import (
+    FIRST_NIGHT,
+    Delivery,
+    Event,
+    Setup,
+    deliver,
+    hashes,
+    made_anew,
+    run_night,
+    write_project,
+)
 from tests.unit.files import told
 
 _DAY = 96
@@ -234,3 +248,28 @@ def test_other_rules_are_told_as_such(shop: Path) -> None:
     restated = _restated(shop)
     assert restated
     assert {reason for *_, reason in restated} == {"rule_change"}
+
+
+def _late(folder: Path, night: int, *events: Event) -> list[CheckResult]:
+    _bring(folder, night, *events)
+    with start(read_project(folder), now=FIRST_NIGHT + timedelta(days=night)) as run:
+        STEPS[0].work(run)
+        return late_events(run.engine, run.store, run.project.sources, run.new_loads)
+
+
+def test_events_older_than_the_late_window_are_counted_and_kept(shop: Path) -> None:
+    """Of three events two came more than fifty days after they happened, the window's length; the first
+    load, which brings history, is never late.
+    """
+    mapping = shop / "sources" / "web.yaml"
+    mapping.write_text(mapping.read_text(encoding="utf-8") + "late_window: 50d\n", encoding="utf-8")
+    # the second night begins on 2026-06-02 at 02:00, fifty days after 2026-04-13 at 02:00
+    at_the_window = _DAY * 12 + 8
+    events = [Event(f"l{n}", at_the_window + n, "view", customer="c1") for n in (-2, -1, 0)]
+    (result,) = _late(shop, 1, *events)
+    assert (result.check, result.severity, result.status) == ("late events of web", "warn", "failed")
+    assert (result.rows_failed, result.sample) == (2, "the first of 2026-04-13 01:30 UTC")
+    run_night(shop, 1)
+    with open_marts(current(shop / "marts")) as reader:
+        kept = reader.execute("select count(*) from mart_touchpoints where event_id like 'l%'").fetchone()
+    assert kept == (3,)

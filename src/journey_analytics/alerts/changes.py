@@ -6,9 +6,9 @@ than chance alone: the variance is that of the binomial times the dispersion of 
 binomial: P. McCullagh, J. A. Nelder, Generalized linear models, 1989, section 4.5), and the rates of the
 baseline are themselves uncertain. Every stretch of days in the window is scored by the signed root of its
 deviance from what the baseline lets expect; the best stretch is where the change began and ended (the scan of
-M. Kulldorff, A spatial scan statistic, 1997, in one dimension). Its p-value pays for so
-many looks as there are stretches of each length that share no day, since others say nearly the same (the tests
-hold that against simulated cells); the cells' q-values are those of Benjamini and Hochberg.
+M. Kulldorff, A spatial scan statistic, 1997, in one dimension). Its p-value pays for as many looks as there
+are stretches of each length that share no day, since others say nearly the same (the tests hold that against
+simulated cells); the cells' q-values are those of Benjamini and Hochberg.
 
 Belongs here: formulas on arrays. Does not belong here: which cells there are (cells.py), causes (slices.py).
 """
@@ -29,11 +29,13 @@ Ints = NDArray[np.int64]
 
 FEWEST_BASELINE_DAYS = 28
 """With fewer days that had journeys there is nothing to compare with."""
+FEWEST_CONTINUED = 20
+"""Where fewer go on in a usual week no fall could be told from chance, and asking would cost the others."""
 FEWEST_JOURNEYS = 100
 """A stretch with fewer journeys is too small to be called a change."""
 SMALLEST_EFFECT = 0.05
 """A change by less than this share of the journeys that should have gone on, or dropped off, is no alert."""
-ALERT_Q = 0.05
+ALERT_Q = 0.1
 """Cells with a smaller q-value are alerts: at most this share of them is expected to be false."""
 LOOKS = sum(WINDOW_DAYS // length for length in range(1, WINDOW_DAYS + 1))
 """How many stretches of the window share no day with another of their length."""
@@ -129,7 +131,8 @@ def fit_baseline(reached: Floats, continued: Floats) -> Baseline:
     dispersion = np.maximum(_ratio(pearson, freedom), 1.0)
     uncertainty = dispersion[:, None] * spread / (n.sum(axis=1) + 1.0)
     places = np.arange(TREND_DAYS) % WEEK
-    is_tested = days >= FEWEST_BASELINE_DAYS
+    weekly = k.sum(axis=(1, 2)) / np.maximum(days, 1) * WEEK
+    is_tested = (days >= FEWEST_BASELINE_DAYS) & (weekly >= FEWEST_CONTINUED)
     return Baseline(rates[:, places], uncertainty, dispersion, np.where(is_tested, freedom, 0))
 
 

@@ -1,10 +1,10 @@
 """Which part of the journeys carries a change: a device, a page, a campaign, a channel, or all alike.
 
-A slice is a set of stage entries: all of them, those of one channel, those with one value of a dimension, or
-those with that value in one channel of stage entry. Each slice has its own baseline. The slice that explains a change is the
-one whose journeys are least likely under their baseline: where all journeys changed alike, the whole gains
-most, and where only a part changed, that part does, because the others add chance and no change. A slice pays
-for how many there are of its kind, so that a small one has to be clearer than a large one.
+A slice is a set of stage entries: all of them, those of one channel, those with one value of a dimension,
+or those with that value in one channel of stage entry. Each slice has its own baseline. The slice that
+explains a change is the one whose journeys are least likely under their baseline: where all journeys changed alike, the
+whole gains most, and where only a part changed, that part does, because the others add chance and no change.
+A slice pays for how many there are of its kind, so that one of many has to be clearer than one of a few.
 
 Belongs here: the ranking of slices. Does not belong here: whether anything changed (changes.py).
 """
@@ -26,9 +26,7 @@ FIRST_TOUCH = "first_touch_channel"
 DIMENSIONS = ("device", "utm_campaign", "page_path", "event_name", "rule", "country", FIRST_TOUCH)
 NO_VALUE = "(none)"
 FEWEST_JOURNEYS = 30
-"""A smaller slice is not looked at, unless it is all there is."""
-_SHRINK = 20.0
-"""A slice's baseline counts as if so many journeys more had been seen, at the rate of all."""
+"""A smaller slice is not looked at, unless it is all there is; a smaller baseline is none."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +101,16 @@ def _scored(kinds: list[pl.DataFrame], total: dict[str, float], period: Period) 
     reached, continued, before, before_on = (
         slices[name].cast(pl.Float64).to_numpy() for name in ("reached", "continued", "before", "before_on")
     )
-    whole = total["before_on"] / max(total["before"], 1)
-    usual = (before_on + _SHRINK * whole) / (before + _SHRINK) * period.weekdays
+    # what was hardly there before is held against all that was
+    is_new = before < FEWEST_JOURNEYS
+    before, before_on = (
+        np.where(is_new, total["before"], before),
+        np.where(is_new, total["before_on"], before_on),
+    )
+    usual = before_on / np.maximum(before, 1.0) * period.weekdays
     expected = reached * np.minimum(usual, 1.0)
     # the rate of a small baseline is itself uncertain
-    trust = (before + _SHRINK) / (before + _SHRINK + reached)
+    trust = before / np.maximum(before + reached, 1.0)
     root = signed_root(reached, continued, expected)
     excess = expected - continued
     whole_excess = float(excess[0])

@@ -68,6 +68,8 @@ class DuckDBEngine:
         self.connection.execute("set TimeZone = 'UTC'")
         # in a process without a main file it would be drawn on stdout, among the results
         self.connection.execute("set enable_progress_bar_print = false")
+        # a mart of a year has a file for each day, and several checks read it
+        self.connection.execute("set parquet_metadata_cache = true")
         self._schemas = _MAIN
         for macro in _MACROS:
             self.connection.execute(macro)

@@ -63,7 +63,7 @@ class Incidents(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    incidents: tuple[Incident, ...] = Field(min_length=1)
+    incidents: tuple[Incident, ...]
 
 
 def read_incidents(path: Path, behaviour: Behaviour, period: Period) -> tuple[Incident, ...]:

@@ -122,8 +122,9 @@ def _dropped_sql(wanted: str, model: str) -> str:
     return f"""
         with wanted as ({wanted}),
         dropped as (
-            select stage, first_touch_channel, journey_id, row_number() over (
-                partition by stage, first_touch_channel order by entry_date desc, journey_id
+            -- whole days, as the moment a journey began stands in the other mart
+            select stage, first_touch_channel, journey_id, rank() over (
+                partition by stage, first_touch_channel order by entry_date desc
             ) as place
             from mart_journey_stages
             where stage_model = {quoted(model)} and funnel_kind = {quoted(KIND)} and outcome = 'dropped'

@@ -15,12 +15,12 @@ START = date(2025, 3, 28)
 """Two days before the clocks of Berlin go forward."""
 
 
-def make_up(folder: Path, **asked: Any) -> dict[str, Any]:
+def make_up(folder: Path, *, incidents_file: Path | None = None, **asked: Any) -> dict[str, Any]:
     """A shop of 2,000 events in `folder` unless asked for otherwise; the truth about it."""
     small: dict[str, Any] = {
         "events": 2_000, "customers": 100, "days": 4, "seed": 1, "start": START, "format": "csv",
     }  # fmt: skip
-    return generate(Arguments(**{**small, **asked}), folder, lambda what, rows: None)
+    return generate(Arguments(**{**small, **asked}), folder, lambda what, rows: None, incidents_file)
 
 
 def hashes(folder: Path) -> dict[str, str]:

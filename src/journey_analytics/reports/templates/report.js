@@ -259,7 +259,7 @@
   addEventListener("resize", () => {
     if (innerWidth !== drawn) { drawn = innerWidth; drawAll(); }
   });
-  const PAPER_WIDTH = 680;
+  const onPaper = ({ figure }) => (figure.closest(".multiples") ? 320 : figure.closest(".alert") ? 630 : 680);
   const closed = () => [...document.querySelectorAll("details:not([open])")];
   let opened = [];
   addEventListener("beforeprint", () => {
@@ -267,7 +267,7 @@
     opened = closed();
     opened.forEach((details) => { details.open = true; });
     for (const view of document.querySelectorAll("figure[data-view]")) { view.dataset.washidden = view.hidden; view.hidden = false; }
-    charts.forEach((chart) => draw(chart, chart.figure.closest(".multiples") ? PAPER_WIDTH / 2 - 20 : PAPER_WIDTH));
+    charts.forEach((chart) => draw(chart, onPaper(chart)));
   });
   addEventListener("afterprint", () => {
     document.documentElement.classList.remove("paper");
