@@ -68,10 +68,12 @@ class Attempt:
         Raises:
             JourneyError: the step refused; MachineError when the disk did.
         """
-        with interrupting(self.run.engine.interrupt):
-            return self._journal.keep(
-                step.name, lambda: step.work(self.run), lambda: step.rows(self.run) if step.rows else None
-            )
+
+        def work() -> str:
+            with interrupting(self.run.engine.interrupt):
+                return step.work(self.run)
+
+        return self._journal.keep(step.name, work, lambda: step.rows(self.run) if step.rows else None)
 
 
 @contextmanager

@@ -17,7 +17,10 @@ with stopped_by_signals(), DuckDBEngine() as engine:
     try:
         with interrupting(engine.interrupt):
             print("begun", flush=True)
-            engine.rows("select count(*) from range(300000000000) as n (i) where sqrt(i) > 3 and i % 7 = 3")
+            try:
+                engine.rows("select count(*) from range(300000000000) as n (i) where sqrt(i) > 3")
+            except Exception:
+                pass  # as somebody would who takes it for a fault of the query
     except Stopped as stop:
         print(stop, stop.exit_code, flush=True)
 """
