@@ -273,3 +273,17 @@ def test_events_older_than_the_late_window_are_counted_and_kept(shop: Path) -> N
     with open_marts(current(shop / "marts")) as reader:
         kept = reader.execute("select count(*) from mart_touchpoints where event_id like 'l%'").fetchone()
     assert kept == (3,)
+
+
+def test_gates_of_a_night_look_at_the_rows_it_made(shop: Path) -> None:
+    """And everybody else at the rows of all."""
+    _bring(shop, 1, Event("new", _DAY * 19 + 50, "order", customer="c3"))
+    customers = "select distinct customer_id from mart_journeys order by customer_id"
+    with start(read_project(shop), now=FIRST_NIGHT + timedelta(days=1)) as run:
+        for step in STEPS:
+            if step.name in ("load", "identity", "stage", "journeys", "marts"):
+                step.work(run)
+        assert run.night is not None
+        with run.night.rows_made(run.engine):
+            assert run.engine.rows(customers) == [{"customer_id": "c3"}]
+        assert len(run.engine.rows(customers)) == 20
