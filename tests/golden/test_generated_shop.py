@@ -26,7 +26,7 @@ def count_by(snapshot: Snapshot, column: str) -> dict[str, int]:
 
 def staged(folder: Path, **asked: str) -> dict[str, int]:
     """The number each query gives over the tables that a run makes up to its customers."""
-    with start(read_project(folder), now=datetime.now(UTC)) as run:
+    with start(read_project(folder), now=datetime.now(UTC), full=True) as run:
         for step in STEPS:
             if step.name in ("load", "identity"):
                 step.work(run)
