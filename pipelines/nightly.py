@@ -21,6 +21,8 @@ from prefect.flows import Flow
 from prefect.states import Failed
 from rich.console import Console
 
+from journey_analytics.alerts.published import read_alerts
+from journey_analytics.alerts.wording import headline, sentences, title
 from journey_analytics.errors import EXIT_DONE, JourneyError, MachineError
 from journey_analytics.journal import Attempt, attempt
 from journey_analytics.marts import current
@@ -32,6 +34,7 @@ from journey_analytics.reports.summary import markdown_summary
 from journey_analytics.reports.terminal import print_summary
 from journey_analytics.run import Step
 
+_CHECK_COLUMNS = ("gate", "table", "check", "severity", "status", "rows_failed", "sample")
 _RETRIES = 2
 _RETRY_DELAY_SECONDS = 10
 
@@ -68,8 +71,8 @@ def _task(step: Step) -> Any:
 def _tell(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Send the reason of a failed or crashed run to the addresses of the project's `notify:`."""
     read = read_project(Path(flow_run.parameters["project"]))
-    title = f"{read.settings.project}: {flow.name} {flow_run.name} {state.type.value.lower()}"
-    for problem in notify(read, {"failure"}, title, state.message or "no reason was given"):
+    subject = f"{read.settings.project}: {flow.name} {flow_run.name} {state.type.value.lower()}"
+    for problem in notify(read, {"failure"}, subject, state.message or "no reason was given"):
         get_run_logger().warning("nobody was told: %s", problem)
 
 
@@ -103,12 +106,15 @@ def nightly(
 
 
 def _show(tried: Attempt) -> str:
-    """Keep what came out beside the flow run: the funnel, the checks, the way to the report."""
+    """Keep what came out beside the flow run: the funnel, alerts, the checks, the way to the report."""
     project = tried.run.project
     snapshot = tried.run.snapshot or current(project.marts_folder)
     about = f"{project.settings.project}, as of {snapshot.as_of}"
     create_markdown_artifact(markdown_summary(read_content(snapshot)), key="stage-funnel", description=about)
-    checks = [vars(result) for result in tried.run.results]
+    found = read_alerts(snapshot)
+    alerts = [{"alert": title(alert), "about": " ".join(sentences(alert))} for alert in found.alerts]
+    create_table_artifact(alerts, key="alerts", description=f"{about}: {headline(found)}")
+    checks = [{name: getattr(result, name) for name in _CHECK_COLUMNS} for result in tried.run.results]
     create_table_artifact(checks, key="quality", description=f"{about}: every check of its gates")
     report = project.reports_folder / "report.html"
     create_link_artifact(report.resolve().as_uri(), link_text=report.name, key="report", description=about)

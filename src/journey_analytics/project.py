@@ -123,7 +123,7 @@ class Accepted(_Section):
 class Quality(_Section):
     """What a person knows of the data that the gates cannot."""
 
-    accept: tuple[Accepted, ...] = ()
+    accept: tuple[Accepted, ...] = Field((), description="Checks of days that are right as they are.")
     unusual_days: tuple[date, ...] = Field(
         (), description="Days of the project's own (a sale, a regional holiday) on which counts may swing."
     )

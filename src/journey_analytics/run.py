@@ -414,8 +414,9 @@ def _check_marts(run: Run) -> str:
             *run_gate(run.engine, "marts", suites),
             *run_key_checks(run.engine, "marts", published),
             *run_row_rules(run.engine, "marts", published),
+            *run_sql_checks(run.engine, "marts", of_customers=True),
         ]
-    return _passed(run, [*results, *run_sql_checks(run.engine, "marts")])
+    return _passed(run, [*results, *run_sql_checks(run.engine, "marts", of_customers=False)])
 
 
 def _passed(run: Run, results: list[CheckResult]) -> str:

@@ -11,7 +11,7 @@ import sys
 
 from rich.console import Console
 
-from tests.benchmarks import detection, funnel, journeys, load, nights, report, rules, steps
+from tests.benchmarks import detection, funnel, gates, journeys, load, nights, report, rules, steps
 
 BENCHMARKS = {
     "steps": steps.run,
@@ -19,8 +19,9 @@ BENCHMARKS = {
     "rules": rules.run,
     "journeys": journeys.run,
     "funnel": funnel.run,
-    "detection": detection.run,
+    "gates": gates.run,
     "report": report.run,
+    "detection": detection.run,
     "nights": nights.run,
 }
 """Name to function: it is given how many rows to make up and where to print."""

@@ -138,7 +138,7 @@ def test_a_run_comes_by_itself_and_a_failing_one_sends_a_mail(
         steps = {task["name"].rsplit("-", 1)[0] for task in server.filter("task_runs")}
         assert {"load", "check_marts", "publish", "report"} <= steps
         artifacts = {artifact["key"]: artifact for artifact in server.filter("artifacts")}
-        assert {"stage-funnel", "quality", "report"} <= artifacts.keys()
+        assert {"stage-funnel", "alerts", "quality", "report"} <= artifacts.keys()
         assert "| awareness | 3 | 2 | 0 | 1 |" in artifacts["stage-funnel"]["data"]
         assert str(shop / "reports" / "report.html") in artifacts["report"]["data"]
         (shop / "input" / "web.csv").write_bytes(b"")

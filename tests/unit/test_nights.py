@@ -222,10 +222,14 @@ def test_a_late_event_that_begins_a_journey_restates_its_day(shop: Path) -> None
 
 
 def test_journeys_that_go_on_restate_nothing(shop: Path) -> None:
-    """An order of an open journey, and silence that ends others."""
-    _bring(shop, 1, Event("now", _DAY * 20, "order", customer="c1"))
+    """Of two that began on the 21st of April one orders two days later, the other is lost by silence."""
+    _bring(shop, 1, Event("n1", _DAY * 20, "ad", "n1"), Event("n2", _DAY * 20, "ad", "n2"))
     run_night(shop, 1)
-    run_night(shop, 2, as_of=date(2026, 5, 10))
+    _bring(shop, 2, Event("other", _DAY * 21, "ad", "c1"))
+    run_night(shop, 2)
+    _bring(shop, 3, Event("order", _DAY * 22, "order", "n1"))
+    run_night(shop, 3)
+    run_night(shop, 4, as_of=date(2026, 5, 10))
     assert _restated(shop) == []
 
 
@@ -273,3 +277,17 @@ def test_events_older_than_the_late_window_are_counted_and_kept(shop: Path) -> N
     with open_marts(current(shop / "marts")) as reader:
         kept = reader.execute("select count(*) from mart_touchpoints where event_id like 'l%'").fetchone()
     assert kept == (3,)
+
+
+def test_gates_of_a_night_look_at_the_rows_it_made(shop: Path) -> None:
+    """And everybody else at the rows of all."""
+    _bring(shop, 1, Event("new", _DAY * 19 + 50, "order", customer="c3"))
+    customers = "select distinct customer_id from mart_journeys order by customer_id"
+    with start(read_project(shop), now=FIRST_NIGHT + timedelta(days=1)) as run:
+        for step in STEPS:
+            if step.name in ("load", "identity", "stage", "journeys", "marts"):
+                step.work(run)
+        assert run.night is not None
+        with run.night.rows_made(run.engine):
+            assert run.engine.rows(customers) == [{"customer_id": "c3"}]
+        assert len(run.engine.rows(customers)) == 20

@@ -2,9 +2,10 @@
 
 A slice is a set of stage entries: all of them, those of one channel, those with one value of a dimension,
 or those with that value in one channel of stage entry. Each slice has its own baseline. The slice that
-explains a change is the one whose journeys are least likely under their baseline: where all journeys changed alike, the
-whole gains most, and where only a part changed, that part does, because the others add chance and no change.
-A slice pays for how many there are of its kind, so that one of many has to be clearer than one of a few.
+explains a change is the one whose journeys are least likely under their baseline: where all journeys changed
+alike, the whole gains most, and where only a part changed, that part does, because the others add chance and
+no change. A slice pays for how many there are of its kind, so that one of many has to be clearer than one of
+a few.
 
 Belongs here: the ranking of slices. Does not belong here: whether anything changed (changes.py).
 """

@@ -26,7 +26,7 @@ _MOST_EXITS = 3
 
 def headline(found: Alerts) -> str:
     """The first sentence: what changed, or that nothing did."""
-    looked = f"{found.cells:,} combinations of stage and channel looked at"
+    looked = f"{_count(found.cells, 'combination')} of stage and channel looked at"
     if not found.alerts:
         return f"Nothing changed: {looked}, none loses more journeys than it used to."
     lasting = [alert for alert in found.alerts if not alert.figures["is_over"]]

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import duckdb
 
-from journey_analytics.contracts import Contract
+from journey_analytics.contracts import Contract, contracts
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import sql_folder, tables_read
 from journey_analytics.errors import ModelError, Problem
@@ -20,26 +20,32 @@ _FIRST_LINE = re.compile(r"-- (fail|warn): .+")
 _SAMPLE = 5
 
 
-def run_sql_checks(engine: DuckDBEngine, gate: str) -> list[CheckResult]:
+def run_sql_checks(engine: DuckDBEngine, gate: str, *, of_customers: bool | None = None) -> list[CheckResult]:
     """Run the queries in sql/checks that belong to a gate and return one result each.
 
     Args:
         engine: holds the tables they read.
         gate: `marts` takes those that read a mart, `staged` the others.
+        of_customers: only those that hold for any set of customers by themselves, or only the others.
     """
     results = []
+    known = contracts()
     for path in sorted((sql_folder() / "checks").glob("*.sql")):
         sql = path.read_text(encoding="utf-8")
         tables = sorted(tables_read(sql))
-        if gate == ("marts" if any(table.startswith("mart_") for table in tables) else "staged"):
-            results.append(_run(engine, gate, ", ".join(tables), path.stem, _severity(sql, path.name), sql))
+        severity = _severity(sql, path.name)
+        is_of_gate = gate == ("marts" if any(table.startswith("mart_") for table in tables) else "staged")
+        # a share, which only a warning asks for, is one thing of some customers and another of all
+        is_of_customers = severity == "fail" and all(known[table].per_customer for table in tables)
+        if is_of_gate and of_customers in (None, is_of_customers):
+            results.append(_run(engine, gate, ", ".join(tables), path.stem, severity, sql))
     return results
 
 
-def run_key_checks(engine: DuckDBEngine, gate: str, contracts: Iterable[Contract]) -> list[CheckResult]:
+def run_key_checks(engine: DuckDBEngine, gate: str, tables: Iterable[Contract]) -> list[CheckResult]:
     """Check that every contract's key is unique in its table."""
     results = []
-    for contract in contracts:
+    for contract in tables:
         key = ", ".join(f'"{name}"' for name in contract.key)
         sql = f"select {key}, count(*) as copies from {contract.table} group by {key} having count(*) > 1"
         results.append(_run(engine, gate, contract.table, f"unique key ({key})", "fail", sql))

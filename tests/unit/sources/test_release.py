@@ -50,7 +50,7 @@ def _load(project: Project, now: datetime = _NOW) -> tuple[list[str], SourceTota
     """Load what is new, as a run does; the ids of all events, and what the source has in force."""
     store = Store(project.store_folder)
     with DuckDBEngine() as engine:
-        found = find_batches(project.folder, project.sources)
+        found = find_batches(project.folder, project.sources, store)
         new = load_new(engine, store, found, to_us(now), project.folder / "scratch")
         store.commit(new)
         (totals,) = show_events(engine, store, list(project.sources), new)

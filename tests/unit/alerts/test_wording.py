@@ -1,0 +1,108 @@
+"""What is said of alerts: figures made by hand."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from journey_analytics.alerts.published import Alert, Alerts
+from journey_analytics.alerts.wording import doubts, headline, sentences, title
+
+_FIGURES: dict[str, Any] = {
+    "stage": "interest",
+    "channel_role": "stage_entry",
+    "channel": "email",
+    "first_date": date(2026, 3, 10),
+    "last_date": date(2026, 3, 15),
+    "is_over": False,
+    "alert_days": 6,
+    "horizon_seconds": 1800.0,
+    "journeys_reached": 1_234,
+    "early_drop_off_rate": 0.5,
+    "baseline_rate": 0.375,
+    "change": 0.125,
+    "change_low": 0.1,
+    "change_high": 0.15,
+    "q_value": 0.00012,
+    "excess_drops": 154.25,
+    "value_at_risk": Decimal("1234.50"),
+    "cause_dimension": "device",
+    "cause_value": "mobile",
+    "cause_channel": "all",
+    "cause_share": 1.02,
+    "cause_volume_share": 0.56,
+}
+
+
+def _alert(exits: list[dict[str, Any]] | None = None, **other: Any) -> Alert:
+    return Alert({**_FIGURES, **other}, [], exits or [], [])
+
+
+def test_a_quiet_night_says_how_much_was_looked_at() -> None:
+    told = headline(Alerts("2026-03-15", 1_200, [], []))
+    assert told.startswith("Nothing changed: 1,200 combinations")
+
+
+def test_the_headline_counts_alerts_and_what_they_cost() -> None:
+    told = headline(Alerts("2026-03-15", 60, [_alert(), _alert(is_over=True)], []))
+    assert told.startswith("2 alerts, 1 of them still going on: 308 journeys lost")
+
+
+def test_the_title_says_where_and_since_when() -> None:
+    assert title(_alert()) == "interest, email: since 2026-03-10, 6 days so far"
+    assert title(_alert(alert_days=1)).endswith("since 2026-03-10, 1 day so far")
+    assert title(_alert(is_over=True, channel="all")).endswith(
+        "all channels: from 2026-03-10 to 2026-03-15, over"
+    )
+    assert title(_alert(channel_role="first_touch")).startswith("interest, email (first touch):")
+
+
+def test_the_sentences_say_what_changed_what_it_cost_and_what_carries_it() -> None:
+    change, cost, cause = sentences(_alert())
+    assert change == (
+        "50.0 % of 1,234 journeys did not go on within 30 m, instead of 37.5 % "
+        "(+12.5 points, 95 % +10.0 to +15.0; q = 0.00012)."
+    )
+    assert cost == "154 journeys lost beyond expectation, 1,234 in revenue at risk."
+    assert cause == "Carried by device mobile: 100 % of the loss, 56 % of the journeys."
+
+
+def test_without_revenue_nothing_is_said_of_it() -> None:
+    assert sentences(_alert(value_at_risk=None))[1] == "154 journeys lost beyond expectation."
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value", "channel", "words"),
+    [
+        ("all", "all", "all", "All journeys of the stage changed alike"),
+        ("channel", "email", "email", "Carried by channel email as a whole"),
+        ("utm_campaign", "spring", "email", "Carried by campaign spring in channel email"),
+    ],
+)
+def test_the_cause_is_named_by_its_kind(dimension: str, value: str, channel: str, words: str) -> None:
+    alert = _alert(cause_dimension=dimension, cause_value=value, cause_channel=channel)
+    assert sentences(alert)[2].startswith(words)
+
+
+def test_what_was_done_instead_is_what_grew() -> None:
+    exits = [
+        {"event_name": "(nothing)", "journeys_share": 0.6, "baseline_share": 0.4, "share_change": 0.2},
+        {"event_name": "search", "journeys_share": 0.4, "baseline_share": 0.6, "share_change": -0.2},
+    ]
+    assert sentences(_alert(exits))[3] == "What those who stopped did next: (nothing) 60 % (was 40 %)."
+
+
+def test_an_event_that_fell_silent_is_a_reason_to_doubt_the_data() -> None:
+    sign = {
+        "sign": "fell_silent", "event_name": "order", "events_per_day": 1.0, "baseline_events_per_day": 40.0,
+    }  # fmt: skip
+    told = sentences(Alert(_FIGURES, [], [], [sign]))[-1]
+    assert told == "Doubt the data first: event order all but stopped (1 a day, before 40)."
+
+
+def test_checks_that_did_not_hold_are_named() -> None:
+    row = {"table_name": "events", "check_name": "rows", "status": "failed", "sample": "3 rows"}
+    assert doubts(Alerts("2026-03-15", 60, [], [row])) == ["events: rows (failed): 3 rows"]

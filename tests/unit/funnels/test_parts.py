@@ -1,0 +1,83 @@
+"""Rows are put together by customer and sorted, whatever order they come in and wherever they wait."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from journey_analytics import funnel
+from journey_analytics.funnels import events as events_module
+from journey_analytics.funnels import parts as parts_module
+from tests.unit.funnels.frames import events
+
+STEPS = ["view", "cart", "order"]
+_PEAK = """
+import sys
+from pathlib import Path
+from journey_analytics import funnel
+from journey_analytics.funnels import events, parts
+events._BATCH_ROWS, parts.MOST_ROWS_IN_MEMORY = 100_000, 500_000
+reached = funnel(sys.argv[1], ["view", "cart", "order"], breakdown="channel").reached
+assert reached == [20_000] * 3, reached
+# of this process alone: what getrusage says is at least what its parent had
+(peak,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+print(int(peak.split()[1]) // 1_000)
+"""
+
+
+def test_rows_that_waited_on_disk_are_counted_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last rows come when others are on disk already, and each step of a customer in another piece."""
+    rows = [(f"c{number}", minute, step) for minute, step in enumerate(STEPS) for number in range(1_000)]
+    frame = events(*rows, ("c7", 5, "refund"), ("c8", 1.5, "refund"))
+    asked = {"breakdown": "channel", "exclusions": [("refund", 2, 3)]}
+    whole = funnel(frame, STEPS, **asked)
+    monkeypatch.setattr(events_module, "_BATCH_ROWS", 200)
+    monkeypatch.setattr(parts_module, "MOST_ROWS_IN_MEMORY", 700)
+    spilled = funnel(frame, STEPS, **asked)
+    assert spilled.table.equals(whole.table)
+    assert spilled.by_group.equals(whole.by_group)
+    assert whole.reached == [999] * 3
+
+
+def test_a_long_history_is_sorted_however_it_comes() -> None:
+    """Too many moves for an insertion: forwards, backwards, shuffled and all at one time."""
+    rows = [
+        ("ann", number if number < 9_000 else 20_000, STEPS[number % 3], f"channel {number % 7}")
+        for number in range(10_000)
+    ]
+    shuffled = random.Random(5).sample(rows, len(rows))
+    results = [
+        funnel(events(*order), STEPS * 3, mode=mode, breakdown="channel", attribution=attribution)
+        for mode, attribution in (("ordered", "last_touch"), ("strict", "first_touch"))
+        for order in (rows, rows[::-1], shuffled)
+    ]
+    for first, *others in (results[:3], results[3:]):
+        for other in others:
+            assert other.by_group.equals(first.by_group)
+            assert other.table.equals(first.table)
+    assert results[0].reached == [1] * 9
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
+    """Three times the rows of the same customers; held in memory the further eight million take 350 MB."""
+    peaks = []
+    for millions in (4, 12):
+        path = tmp_path / f"{millions}.parquet"
+        number = pl.int_range(millions * 1_000_000, eager=False)
+        pl.select(
+            customer_id=pl.format("customer {}", number % 20_000),
+            occurred_at=(number * 60_000_000).cast(pl.Datetime("us")),
+            event_name=pl.lit(pl.Series(STEPS)).gather(number // 20_000 % 3),
+            channel=pl.format("channel {}", number % 7),
+        ).write_parquet(path, row_group_size=100_000)
+        told = subprocess.run(
+            [sys.executable, "-c", _PEAK, str(path)], capture_output=True, text=True, check=True
+        )
+        peaks.append(int(told.stdout))
+    assert peaks[1] - peaks[0] < 150, peaks
