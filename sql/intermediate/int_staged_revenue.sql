@@ -6,7 +6,9 @@ with
 
 final as (
 
-    select cast(sum(revenue) as decimal(18, 4)) as revenue
+    select
+        count(*) as touchpoints,
+        cast(sum(revenue) as decimal(18, 4)) as revenue
     from int_touchpoints
 
 )

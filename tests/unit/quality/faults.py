@@ -68,7 +68,12 @@ FAULTS = (
     ),
     Fault("everything twice under other ids", _twice("true"), ("events of all sources",)),
     Fault("half of everything", _without("hash(event_id) % 2 = 0"), ("events of all sources",)),
-    Fault("a robot's visits", _twice("source = 'web' and hash(event_id) % 5 > 0"), ("events of web",)),
+    Fault(
+        "a robot's visits, twice those of all people",
+        f"{_twice(_OF_WEB)} union all by name "
+        f"select * replace ('again-again-' || event_id as event_id) from tonight where {_OF_WEB}",
+        ("events of web",),
+    ),
     Fault("an hour late", _changed(f"occurred_us + {_HOUR_US} as occurred_us", _OF_WEB), ("clock of web",)),
     Fault("an hour early", _changed(f"occurred_us - {_HOUR_US} as occurred_us", _OF_WEB), ("clock of web",)),
     Fault(
