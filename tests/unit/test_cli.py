@@ -16,6 +16,7 @@ import pytest
 
 from journey_analytics.cli import app
 from journey_analytics.marts import current
+from journey_analytics.run import STEPS
 from tests.conftest import CHECKOUT, copy_project, journey, journey_process, mart_hashes, run_project
 
 Edit = Callable[[Path, str, str], None]
@@ -32,7 +33,7 @@ def assert_refused(result: subprocess.CompletedProcess[str], exit_code: int, *wo
 def test_run_tells_what_it_did_and_shows_the_funnel(tiny: Path) -> None:
     result = journey_process("run", "-p", str(tiny))
     assert result.returncode == 0, result.stderr
-    assert "[1/9]" in result.stderr
+    assert f"[1/{len(STEPS)}]" in result.stderr
     assert "1 copies" in result.stderr or "1 copies or later" in result.stderr
     assert "Stage funnel" in result.stdout
     assert (tiny / "reports" / "report.html").is_file()
