@@ -26,7 +26,7 @@ _NOW = datetime(2027, 1, 1, tzinfo=UTC)
 _DAYS = 365
 _FILES_A_SOURCE = 12
 _SHARES = (0.01, 0.01, 0.001, 0.001)
-_SNAPSHOTS = 5
+_SNAPSHOTS = 30
 
 
 @dataclass(frozen=True)
