@@ -55,6 +55,15 @@ def test_a_signal_ends_the_block_whatever_is_made_of_it(error: Exception | None)
         work()
 
 
+def test_a_command_that_is_stopped_ends_with_the_signals_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a shell tells it: 128 and the signal's number."""
+    from journey_analytics.cli import _call, runs
+
+    for number, exit_code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        monkeypatch.setattr(runs, "_run", lambda *_, number=number, **__: signal.raise_signal(number))
+        assert _call(["run", "-p", "nowhere"], debug=False) == exit_code
+
+
 def test_handlers_are_put_back() -> None:
     """A program that calls the command line keeps its own."""
     from journey_analytics.cli import _call

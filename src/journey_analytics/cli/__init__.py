@@ -45,6 +45,8 @@ app = App(
     """,
     version=f"journey {__version__}",
     version_flags=["--version"],
+    # told apart from other signals below
+    suppress_keyboard_interrupt=False,
 )
 marts.marts_app.update(history.app)
 for group in (
