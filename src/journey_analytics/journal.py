@@ -10,6 +10,7 @@ Belongs here: what is around every step. Does not belong here: the steps (run.py
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import platform
@@ -46,6 +47,7 @@ from journey_analytics.stopping import interrupting
 _TABLE = "mart_runs"
 _INPUTS = "inputs"
 _RESTORE = "restore"
+_REFUSED = (os.strerror(errno.ENOSPC), os.strerror(errno.EIO))
 _LOG = logging.getLogger(__name__)
 
 
@@ -68,10 +70,12 @@ class Attempt:
         Raises:
             JourneyError: the step refused; MachineError when the disk did.
         """
-        with interrupting(self.run.engine.interrupt):
-            return self._journal.keep(
-                step.name, lambda: step.work(self.run), lambda: step.rows(self.run) if step.rows else None
-            )
+
+        def work() -> str:
+            with interrupting(self.run.engine.interrupt):
+                return step.work(self.run)
+
+        return self._journal.keep(step.name, work, lambda: step.rows(self.run) if step.rows else None)
 
 
 @contextmanager
@@ -297,7 +301,9 @@ class _Journal:
 def _told(error: BaseException, project: Project) -> BaseException:
     """The error as people are told it: a fault of the disk, wherever it happened, is one of the machine."""
     cause = error.__cause__ if isinstance(error, JourneyError) else error
-    if not isinstance(cause, OSError | duckdb.IOException):
+    # a commit that the disk refuses is a fatal error to the engine; only its words say why
+    is_refused = isinstance(cause, duckdb.Error) and any(words in str(cause) for words in _REFUSED)
+    if not is_refused and not isinstance(cause, OSError | duckdb.IOException):
         return error
     where = getattr(cause, "filename", None) or project.folder
     return MachineError(

@@ -22,10 +22,17 @@ from journey_analytics import __version__
 from journey_analytics.contracts import Contract, contracts
 from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.models import marts, models, models_sha256
-from journey_analytics.errors import DamagedError, MartError, ModelError, Problem, SourceError
+from journey_analytics.errors import (
+    DamagedError,
+    JourneyError,
+    MartError,
+    ModelError,
+    Problem,
+    SourceError,
+)
 from journey_analytics.identity import identity_parameters
 from journey_analytics.journeys import Parameters, model_parameters
-from journey_analytics.local_days import local_day, to_us, utc_offsets
+from journey_analytics.local_days import local_day, to_moment, to_us, utc_offsets
 from journey_analytics.marts import (
     Snapshot,
     current,
@@ -208,7 +215,12 @@ def _check_raw(run: Run) -> str:
     from journey_analytics.quality.gates import contract_suite, load_suite, run_gate
     from journey_analytics.quality.row_rules import run_row_rules
 
-    suites = {_load_table(total.source): load_suite() for total in run.totals if total.loads}
+    quarantined = _quarantine_checks(run)
+    suites = {
+        _load_table(total.source): load_suite(is_known=total.source in quarantined)
+        for total in run.totals
+        if total.loads
+    }
     fresh = _show_new_events(run)
     suites.update({contract.table: contract_suite(contract) for contract in fresh})
     return _passed(
@@ -216,9 +228,25 @@ def _check_raw(run: Run) -> str:
         [
             *run_gate(run.engine, "raw", suites),
             *run_row_rules(run.engine, "raw", fresh),
+            *quarantined.values(),
             *late_events(run.engine, run.store, run.project.sources, run.new_loads),
         ],
     )
+
+
+def _quarantine_checks(run: Run) -> dict[str, CheckResult]:
+    """By source, the check of how many of the rows that came in are set aside."""
+    from journey_analytics.quality.quarantine import quarantine_check
+
+    fresh = {load.batch_id for load in run.new_loads}
+    found = {}
+    for source in run.project.sources:
+        loads = run.store.of(source.name)
+        before = [load for load in loads if load.batch_id not in fresh]
+        result = quarantine_check(source.name, before, [load for load in loads if load.batch_id in fresh])
+        if result is not None:
+            found[source.name] = result
+    return found
 
 
 def _show_new_events(run: Run) -> list[Contract]:
@@ -401,7 +429,11 @@ def _passed(run: Run, results: list[CheckResult]) -> str:
         run_id=run.run_id,
         begun_us=run.received_us,
     )
-    stop_if_failed(results)
+    try:
+        stop_if_failed(results)
+    except JourneyError:
+        _write_quality(run)
+        raise
     warned = sum(result.status == "failed" for result in results)
     return f"{len(results) - warned} checks passed" + (f", {warned} warned" if warned else "")
 
@@ -498,8 +530,25 @@ def _report(run: Run) -> str:
     from journey_analytics.reports.delivery import tell
     from journey_analytics.reports.dropoff import write_report
 
+    _write_quality(run)
     written = write_report(run.project, run.snapshot or current(run.project.marts_folder))
     return "; ".join([str(written.path), *tell(run.project, written)])
+
+
+def _write_quality(run: Run) -> None:
+    """The page of what the gates found; a run that had nothing to do leaves that of the last one."""
+    from journey_analytics.reports.quality import write_quality
+
+    if run.results:
+        write_quality(
+            run.project,
+            run.engine,
+            run_id=run.run_id,
+            begun_at=to_moment(run.received_us),
+            as_of=run.as_of,
+            results=run.results,
+            measures=run.measures,
+        )
 
 
 def _checks(gate: str) -> Callable[[Run], int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,16 +44,21 @@ def interrupting(interrupt: Callable[[], None]) -> Iterator[None]:
     """While the block runs, a signal that ends the process also calls `interrupt`, from another thread.
 
     Outside of the main thread, which alone is told of signals, it does nothing.
+
+    Raises:
+        Stopped: such a signal came, whatever the block made of it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     ours, signals = socket.socketpair()
     signals.settimeout(0)
+    told: list[int] = []
 
     def listen() -> None:
         while numbers := ours.recv(16):
-            if any(number in _ENDING for number in numbers):
+            told.extend(number for number in numbers if number in _ENDING)
+            if told:
                 interrupt()
 
     listener = threading.Thread(target=listen, daemon=True)
@@ -65,3 +71,6 @@ def interrupting(interrupt: Callable[[], None]) -> Iterator[None]:
         signals.close()
         listener.join()
         ours.close()
+        # the engine looks for signals too while it works, and gives an error of its own in place of Stopped
+        if told and signal.getsignal(told[0]) is _raise and not isinstance(sys.exception(), Stopped):
+            raise Stopped(told[0])

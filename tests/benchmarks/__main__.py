@@ -20,8 +20,8 @@ BENCHMARKS = {
     "journeys": journeys.run,
     "funnel": funnel.run,
     "gates": gates.run,
-    "detection": detection.run,
     "report": report.run,
+    "detection": detection.run,
     "nights": nights.run,
 }
 """Name to function: it is given how many rows to make up and where to print."""

@@ -24,9 +24,9 @@ _DEFAULTS: dict[str, Any] = {
 
 
 def tables(**rows: list[Row]) -> DuckDBEngine:
-    """An engine with every mart table; a mart that is not named has one plain row."""
+    """An engine with every table that checks of the marts read; one that is not named has one plain row."""
     engine = DuckDBEngine(limits=Limits(threads=1))
-    for name in mart_names():
+    for name in (*mart_names(), "int_staged_revenue"):
         fill(engine, contracts()[name], rows.get(name, [{}]))
     return engine
 

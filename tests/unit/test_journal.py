@@ -113,6 +113,7 @@ def test_a_run_with_nothing_to_do_says_so(project: Project) -> None:
         (ValueError("a fault"), ValueError, 70),
         (OSError(errno.ENOSPC, "No space left on device", "x.parquet"), MachineError, 74),
         (duckdb.IOException("Could not write"), MachineError, 74),
+        (duckdb.FatalException("Failed to commit: No space left on device"), MachineError, 74),
     ],
 )
 def test_a_run_that_stops_is_recorded_with_its_reason(

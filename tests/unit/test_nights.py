@@ -222,10 +222,14 @@ def test_a_late_event_that_begins_a_journey_restates_its_day(shop: Path) -> None
 
 
 def test_journeys_that_go_on_restate_nothing(shop: Path) -> None:
-    """An order of an open journey, and silence that ends others."""
-    _bring(shop, 1, Event("now", _DAY * 20, "order", customer="c1"))
+    """Of two that began on the 21st of April one orders two days later, the other is lost by silence."""
+    _bring(shop, 1, Event("n1", _DAY * 20, "ad", "n1"), Event("n2", _DAY * 20, "ad", "n2"))
     run_night(shop, 1)
-    run_night(shop, 2, as_of=date(2026, 5, 10))
+    _bring(shop, 2, Event("other", _DAY * 21, "ad", "c1"))
+    run_night(shop, 2)
+    _bring(shop, 3, Event("order", _DAY * 22, "order", "n1"))
+    run_night(shop, 3)
+    run_night(shop, 4, as_of=date(2026, 5, 10))
     assert _restated(shop) == []
 
 

@@ -7,6 +7,11 @@ import subprocess
 import sys
 from time import monotonic
 
+import pytest
+
+from journey_analytics.errors import Stopped
+from journey_analytics.stopping import interrupting, stopped_by_signals
+
 # a query of minutes, which says when it begins
 _CODE = """\
 import time
@@ -17,7 +22,7 @@ with stopped_by_signals(), DuckDBEngine() as engine:
     try:
         with interrupting(engine.interrupt):
             print("begun", flush=True)
-            engine.rows("select count(*) from range(300000000000) as n (i) where sqrt(i) > 3 and i % 7 = 3")
+            engine.rows("select count(*) from range(300000000000) as n (i) where sqrt(i) > 3")
     except Stopped as stop:
         print(stop, stop.exit_code, flush=True)
 """
@@ -33,6 +38,21 @@ def test_a_signal_ends_a_long_query() -> None:
     assert told == "stopped by SIGTERM 143\n"
     assert monotonic() - begun < 30
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("error", [RuntimeError("Query interrupted"), None])
+def test_a_signal_ends_the_block_whatever_is_made_of_it(error: Exception | None) -> None:
+    """The engine tells an error of its own in place of Stopped, or somebody takes that for no error."""
+
+    def work() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Stopped:
+            if error is not None:
+                raise error from None
+
+    with pytest.raises(Stopped, match="stopped by SIGTERM"), stopped_by_signals(), interrupting(lambda: None):
+        work()
 
 
 def test_handlers_are_put_back() -> None:

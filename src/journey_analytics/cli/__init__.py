@@ -21,6 +21,7 @@ from journey_analytics.cli import (
     journeys,
     marts,
     nights,
+    quality,
     quarantine,
     report,
     rules_on_data,
@@ -47,7 +48,8 @@ app = App(
 )
 marts.marts_app.update(history.app)
 for group in (
-    runs, nights, report, sources, quarantine, rules_on_data, marts, alerts, journeys, funnel, generate, docs,
+    runs, nights, quality, report, sources, quarantine, rules_on_data, marts, alerts, journeys, funnel,
+    generate, docs,
 ):  # fmt: skip
     app.update(group.app)
 

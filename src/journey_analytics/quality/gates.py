@@ -115,17 +115,24 @@ def _column_suite(column: Column) -> Iterator[Any]:
         yield gxe.ExpectColumnValuesToBeBetween(min_value=column.min, max_value=column.max, **about)
 
 
-def load_suite() -> list[Any]:
-    """What a source's loads must be: not empty, and of the new rows few in quarantine, best none."""
+def load_suite(*, is_known: bool = False) -> list[Any]:
+    """What a source's loads must be: not empty, and of the new rows few in quarantine, best none.
+
+    Args:
+        is_known: whether enough loads came before to say how many rows are usually set aside.
+    """
     rate = "new_quarantined_rate"
-    return [
+    suite = [
         gxe.ExpectColumnValuesToBeBetween(column="rows", min_value=1),
         gxe.ExpectColumnValuesToBeBetween(column="new_rows", min_value=1),
         gxe.ExpectColumnValuesToBeBetween(column=rate, min_value=0, max_value=MAX_QUARANTINED_RATE),
-        gxe.ExpectColumnValuesToBeBetween(
-            column=rate, min_value=0, max_value=0, severity=FailureSeverity.WARNING
-        ),
     ]
+    if not is_known:
+        none = gxe.ExpectColumnValuesToBeBetween(
+            column=rate, min_value=0, max_value=0, severity=FailureSeverity.WARNING
+        )
+        suite.append(none)
+    return suite
 
 
 def _read(gate: str, table: str, result: Any) -> CheckResult:

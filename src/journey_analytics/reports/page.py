@@ -88,6 +88,11 @@ def index_page(project: str, reports: list[PastReport]) -> str:
     )
 
 
+def quality_page(**content: Any) -> str:
+    """quality.html: what the gates of the last run found."""
+    return _render("quality.html.j2", policy=_policy(), style=Markup(_file("report.css")), **content)
+
+
 def _render(template: str, **content: Any) -> str:
     return _environment().get_template(template).render(content)
 

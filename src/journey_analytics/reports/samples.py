@@ -26,8 +26,8 @@ _MOST_JOURNEYS = 20
 _COLUMNS = (
     Column("journey", "journey", Kind.TEXT),
     Column("customer", "customer", Kind.TEXT),
-    Column("began", "began", Kind.TEXT),
-    Column("last", "last touchpoint", Kind.TEXT),
+    Column("began", "began", Kind.MOMENT),
+    Column("last", "last touchpoint", Kind.MOMENT),
     Column("touchpoints", "touchpoints"),
     Column("revenue", "revenue", Kind.MONEY),
 )

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     LENGTH = "length"
     MONEY = "money"
     DAY = "day"
+    MOMENT = "moment"
 
 
 def percent(share: float | None) -> str:
@@ -105,4 +106,5 @@ _WORDS: dict[Kind, Callable[[Any], str]] = {
     Kind.LENGTH: length,
     Kind.MONEY: money,
     Kind.DAY: day,
+    Kind.MOMENT: text,
 }

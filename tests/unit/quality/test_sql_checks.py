@@ -17,6 +17,7 @@ _PATH_KINDS = ("stages", "events")
 _TELL_TOO = {
     "stage_parts_add_up, mart_stage_dropoff": {"exit_points_add_up"},
     "touchpoints_have_one_journey, customer_id=b": {"sessions_add_up"},
+    "revenue_adds_up, revenue_of_touchpoints=5.00": {"staged_revenue_is_published"},
     "unmapped_touchpoints, new": {"coverage_adds_up"},
 }
 """Checks that watch over the same number from another side."""
@@ -47,6 +48,7 @@ def _sound() -> dict[str, list[Row]]:
         {"journey_id": name, "customer_id": name, "touchpoints": 1, "revenue": "5.00"} for name in "ab"
     ]
     return {
+        "int_staged_revenue": [{"revenue": "10.00"}],
         "mart_stage_funnel": cells,
         "mart_stage_dropoff": [{**cell, **rate} for cell in cells],
         "mart_journeys": journeys,
@@ -70,8 +72,8 @@ def _sound() -> dict[str, list[Row]]:
 def _found(rows: dict[str, list[Row]]) -> list[CheckResult]:
     with tables(**rows) as engine:
         results = run_sql_checks(engine, "marts")
-    names = sorted(path.stem for path in (sql_folder() / "checks").glob("*.sql"))
-    assert [result.check for result in results] == names
+    names = {path.stem for path in (sql_folder() / "checks").glob("*.sql")}
+    assert [result.check for result in results] == sorted(names - {"touchpoints_in_time"})
     return [result for result in results if result.status != "passed"]
 
 

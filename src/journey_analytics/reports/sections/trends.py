@@ -15,6 +15,7 @@ from journey_analytics.reports.wording import Kind, several
 
 _KIND = "touched"
 _ALL = "all"
+TOO_LITTLE = "Too few days, or too few journeys a day, to say what is usual."
 _LATELY = 21
 """Days up to the last one; the days alerts are looked for in."""
 _COLUMNS = (
@@ -87,7 +88,7 @@ def _finding(days: pl.DataFrame, stages: list[str]) -> str:
         if (number := above.filter(pl.col("stage") == stage).height)
     ]
     if lately["limit_high"].null_count() == lately.height:
-        return "There are not yet enough days to say what is usual."
+        return TOO_LITTLE
     if not told:
         return f"In the last {_LATELY} days no stage lost more than its limits allow."
     return f"In the last {_LATELY} days more than the limits allow was lost in {', in '.join(told)}."
