@@ -12,6 +12,7 @@ import pytest
 
 from journey_analytics.alerts.causes import find_causes
 from journey_analytics.alerts.cells import find_changes, find_limits, read_cells
+from journey_analytics.alerts.changes import deviance
 from journey_analytics.alerts.period import TREND_DAYS
 from journey_analytics.alerts.slices import DIMENSIONS
 
@@ -84,6 +85,9 @@ def test_a_device_in_all_channels() -> None:
     assert first["excess_drops"] == pytest.approx(6 * 600 * 0.2, rel=0.01)
     assert first["excess_share"] == pytest.approx(1.0, rel=0.01)
     assert first["volume_share"] == pytest.approx(0.6)
+    # 56 days of baseline against 6, and eight values of all dimensions to choose from
+    surprise = float(deviance(*(np.array(number) for number in (3_600.0, 1_080.0, 1_800.0))))
+    assert first["gain"] == pytest.approx(surprise * 56 / 62 - 2 * np.log(8), rel=0.01)
 
 
 def test_a_channel_as_a_whole() -> None:

@@ -68,9 +68,9 @@ def test_a_fall_that_has_passed_ends_and_one_that_lasts_goes_to_the_last_day() -
     continued[0, -10:-5] = 70
     found, _ = fall(_series(reached, continued))
     assert (found.first[0], found.last[0]) == (TREND_DAYS - 10, TREND_DAYS - 6)
-    # a last day somewhere between: rather still down than back
-    continued[0, -5:] = 70
-    continued[0, -1] = 80
+    # a last day somewhere between: not surely back
+    continued[0, -6:-1] = 70
+    continued[0, -1] = 87
     found, _ = fall(_series(reached, continued))
     assert found.last[0] == TREND_DAYS - 1
 
