@@ -4,7 +4,7 @@ The CLI and the flow both drive an attempt. It takes the project's lock, does th
 down of each what came of it, how long it took and how much memory: in `_status.json` while it goes on, in the
 table `mart_runs` when it ends, however it ends. What a killed run could not write, the next one does.
 
-Belongs here: what is around every step. Does not belong here: the steps (run.py), retries and schedules
+Belongs here: what is around every step. Does not belong here: the steps (run), retries and schedules
 (pipelines), progress on a terminal (cli).
 """
 

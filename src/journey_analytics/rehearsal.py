@@ -4,7 +4,7 @@ Commands that ask about rules look at the same touchpoints as the last run, and 
 tables of that run went with it and the marts hold no ignored events, so they are made anew from the event
 store, by the run's own steps and up to the day the live snapshot stands at.
 
-Belongs here: making those tables. Does not belong here: what is asked of them (stages), the steps (run.py).
+Belongs here: making those tables. Does not belong here: what is asked of them (stages), the steps (run).
 """
 
 from __future__ import annotations

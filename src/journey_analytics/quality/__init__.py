@@ -2,5 +2,5 @@
 
 Belongs here: Great Expectations suites made from contracts, their DuckDB dialect, and the
 runner of sql/checks.
-Does not belong here: the contracts themselves, or what a run does about a failure (run.py).
+Does not belong here: the contracts themselves, or what a run does about a failure (run).
 """
