@@ -5,13 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from journey_analytics.errors import ConfigError, GateError
+from journey_analytics.journal import attempt
 from journey_analytics.marts import current
+from journey_analytics.project import read_project
 from journey_analytics.run import STEPS, Step
 from pipelines import nightly as module
 from pipelines.nightly import nightly
@@ -74,7 +77,7 @@ def test_a_wrong_word_in_the_project_fails_the_flow(
     ("error", "tries"), [(OSError("the disk was away"), 3), (GateError([]), 1), (ValueError("a fault"), 1)]
 )
 def test_only_errors_that_can_pass_are_tried_again(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, tries: int
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, tries: int
 ) -> None:
     from prefect import flow
 
@@ -87,7 +90,8 @@ def test_only_errors_that_can_pass_are_tried_again(
 
     @flow
     def one_step() -> None:
-        module._task(Step("flaky", "fails", fail))(None, return_state=True).result()
+        with attempt(read_project(tiny), now=datetime.now(UTC)) as tried:
+            module._task(Step("flaky", "fails", fail))(tried, return_state=True).result()
 
     state = one_step(return_state=True)
     assert state.is_failed()

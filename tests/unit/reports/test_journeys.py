@@ -179,7 +179,14 @@ def test_the_commands_print_what_was_found(folder: Path, snapshot: Snapshot) -> 
     assert journey("journeys", "list", "-p", str(folder), "--stage", "x").returncode == 2
     name = found["journeys"][1]["journey_id"]
     shown = journey("journeys", "show", name, "-p", str(folder))
-    for word in ("ann, journey 1", "converted, not ended", "Europe/Berlin", "repeat_order", "14d 9h", "35.5"):
+    for word in (
+        "ann, journey 1",
+        "converted, not ended",
+        "Europe/Berlin",
+        "repeat_order",
+        "14 d 9 h",
+        "35.5",
+    ):
         assert word in shown.stdout, word
     as_json = json.loads(
         journey("journeys", "show", name, "-p", str(folder), "--json", "--limit", "3").stdout
