@@ -70,7 +70,11 @@ def _task(step: Step) -> Any:
 
 def _tell(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Send the reason of a failed or crashed run to the addresses of the project's `notify:`."""
-    read = read_project(Path(flow_run.parameters["project"]))
+    try:
+        read = read_project(Path(flow_run.parameters["project"]))
+    except JourneyError as error:
+        get_run_logger().warning("nobody was told, the project cannot be read: %s", error)
+        return
     subject = f"{read.settings.project}: {flow.name} {flow_run.name} {state.type.value.lower()}"
     for problem in notify(read, {"failure"}, subject, state.message or "no reason was given"):
         get_run_logger().warning("nobody was told: %s", problem)

@@ -103,23 +103,27 @@ def attempt(
         SourceError: an input file is missing, empty or damaged.
         MachineError: the disk refused.
     """
-    with hold(project.lock_file, now), ExitStack() as engine:
-        journal = _Journal(project, now)
-        with journal.ended():
-            notes = journal.notes_on_the_last()
+    try:
+        with hold(project.lock_file, now), ExitStack() as engine:
+            journal = _Journal(project, now)
+            with journal.ended():
+                notes = journal.notes_on_the_last()
 
-            def look() -> str:
-                journal.run = engine.enter_context(
-                    start(project, now=now, as_of=as_of, moves_pointer=moves_pointer, full=full)
-                )
-                return f"{len(journal.run.batches):,} loads, {len(journal.run.new_batches):,} of them new"
+                def look() -> str:
+                    journal.run = engine.enter_context(
+                        start(project, now=now, as_of=as_of, moves_pointer=moves_pointer, full=full)
+                    )
+                    return f"{len(journal.run.batches):,} loads, {len(journal.run.new_batches):,} of them new"
 
-            journal.keep(_INPUTS, look, lambda: None)
-            run = journal.opened_run
-            steps, is_up_to_date = steps_to_do(run, force=force or full)
-            if is_up_to_date:
-                journal.rows[-1]["status"] = "up_to_date"
-            yield Attempt(run, steps, is_up_to_date, (*notes, *_too_small(run)), journal)
+                journal.keep(_INPUTS, look, lambda: None)
+                run = journal.opened_run
+                steps, is_up_to_date = steps_to_do(run, force=force or full)
+                if is_up_to_date:
+                    journal.rows[-1]["status"] = "up_to_date"
+                yield Attempt(run, steps, is_up_to_date, (*notes, *_too_small(run)), journal)
+    except OSError as error:
+        # the lock itself is a file
+        raise _told(error, project) from error
 
 
 def restore_snapshot(project: Project, name: str, now: datetime) -> Snapshot:
@@ -229,7 +233,10 @@ class _Journal:
             except (OSError, duckdb.Error) as fault:
                 # what stopped the run goes before; the next run finds that nothing was written
                 _LOG.warning("the record of this run could not be written: %s", fault)
-            raise
+            told = _told(error, self._project)
+            if told is error:
+                raise
+            raise told from error
         try:
             self._end(None)
         except (OSError, duckdb.IOException) as error:
@@ -300,6 +307,8 @@ class _Journal:
 
 def _told(error: BaseException, project: Project) -> BaseException:
     """The error as people are told it: a fault of the disk, wherever it happened, is one of the machine."""
+    if isinstance(error, MachineError):
+        return error
     cause = error.__cause__ if isinstance(error, JourneyError) else error
     # a commit that the disk refuses is a fatal error to the engine; only its words say why
     is_refused = isinstance(cause, duckdb.Error) and any(words in str(cause) for words in _REFUSED)
