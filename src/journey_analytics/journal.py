@@ -254,7 +254,7 @@ class _Journal:
         rows = [self._known(row) for row in self.rows]
         failpoints.reach("record.begins")
         self._append(rows, self._run_id, self._now)
-        last = self._attempt(self.rows[-1]["step"] if error else None)
+        last = self._attempt(self.rows[-1]["step"] if error and self.rows else None)
         last.ended_at = self._now + timedelta(seconds=perf_counter() - self._begun)
         last.exit_code = EXIT_DONE if error is None else exit_code_of(error)
         if error is not None:

@@ -30,7 +30,7 @@ class Opened:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The machine's own Chromium; closed with the module, for its event loop would confuse Prefect's calls."""
+    """The machine's own Chromium; closed with the module: its event loop confuses Prefect."""
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
         pytest.skip(f"no browser is installed (looked for {', '.join(_NAMES)})")
