@@ -176,14 +176,14 @@ class Case:
     """Incidents of one kind: how much they move which rate, for how long, among how many journeys a day.
 
     Attributes:
-        told: size, days and journeys a day in words.
+        told: in words.
         sizes: from and to which size.
         days: from and to how many days, the second not included.
         per_day: from and to how many journeys.
         of_drop_off: whether the size is a rise of the drop-off rate and not a fall of the share that goes on.
     """
 
-    told: tuple[str, str, str]
+    told: str
     sizes: tuple[float, float]
     days: tuple[int, int] = (5, 6)
     per_day: tuple[float, float] = (200, 200)
@@ -191,13 +191,17 @@ class Case:
 
 
 CASES = (
-    Case(("30 % more drop off", "5", "200"), (0.3, 0.3), of_drop_off=True),
+    Case("30 % more drop off, 5 days, 200 journeys a day", (0.3, 0.3), of_drop_off=True),
     *(
-        Case((f"{size:.0%} fewer go on", "5", str(number)), (size, size), per_day=(number, number))
+        Case(
+            f"{100 * size:.0f} % fewer go on, 5 days, {number} journeys a day",
+            (size, size),
+            per_day=(number, number),
+        )
         for size in (0.3, 0.2, 0.1)
         for number in (200, 100, 50)
     ),
-    Case(("30 to 60 % fewer go on", "5 to 10", "200 to 400"), (0.3, 0.6), (5, 11), (200, 400)),
+    Case("30 to 60 % fewer go on, 5 to 10 days, 200 to 400 journeys a day", (0.3, 0.6), (5, 11), (200, 400)),
 )
 
 
@@ -220,20 +224,9 @@ def run(rows: int, console: Console, runs: int = 200) -> None:
         + ", ".join(f"{s.name} {s.is_continued.mean():.1%} go on" for s in stages)
     )
     console.print(*_readings(stages), sep="\n")
-    table = Table(
-        *("incident", "days", "journeys a day", "stages", "runs", "deviations", "if told", "oracle"),
-        *("found", "first day +- 1", "cause first"),
-    )
     for number, case in enumerate(CASES):
         judged = judge_case(case, np.random.default_rng([2, number]), stages, runs)
-        groups = {"all": judged, VISIBLE: [one for one in judged if one.rate >= 0.1]}
-        for stage in stages:
-            groups[stage.name] = [one for one in judged if one.stage == stage.name]
-        for name, group in groups.items():
-            if group:
-                table.add_row(*case.told, name, *_shares(group))
-        table.add_section()
-    console.print(table)
+        console.print(_table(case, stages, judged))
     for journeys in (1_500, 8_000):
         clean = [
             false_alerts(np.random.default_rng([3, journeys, number]), stages, journeys)
@@ -270,6 +263,21 @@ def _readings(stages: Sequence[Stage]) -> Iterator[str]:
         "'30 % fewer go on': of those who would have gone on 30 % do not. Where few go on, this hardly moves "
         "the drop-off rate, and few are lost."
     )
+
+
+def _table(case: Case, stages: Sequence[Stage], judged: Sequence[Judged]) -> Table:
+    table = Table(
+        *("stages", "runs", "deviations", "if told", "oracle", "found", "first day +- 1", "cause first"),
+        title=case.told,
+        title_justify="left",
+    )
+    groups = {"all": judged, VISIBLE: [one for one in judged if one.rate >= 0.1]}
+    for stage in stages:
+        groups[stage.name] = [one for one in judged if one.stage == stage.name]
+    for name, group in groups.items():
+        if group:
+            table.add_row(name, *_shares(group))
+    return table
 
 
 def _shares(judged: Sequence[Judged]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from journey_analytics.alerts.changes import (
     Baseline,
     Series,
     are_alerts,
+    clearness,
     deviance,
     fall,
     fit_baseline,
@@ -156,6 +157,13 @@ def test_limits_are_three_standard_deviations_wide() -> None:
     reached, continued = _steady()
     low, high = limits(_baseline(reached, continued), reached)
     assert high[0, -1] - low[0, -1] == pytest.approx(6 * np.sqrt(0.25 / 200 + 0.25 / 1_601))
+
+
+def test_how_clear_a_fall_would_be_is_that_of_thirty_percent_on_five_days() -> None:
+    """Of 1,000 in five days 500 should go on; every weekday has eight days to tell what is usual."""
+    reached, continued = _steady()
+    root = np.sqrt(deviance(*(np.array(n) for n in (1_000.0, 350.0, 500.0))))
+    assert clearness(_series(reached, continued)) == pytest.approx(root / np.sqrt(1 + 1 / 8))
 
 
 def test_deviance_is_that_of_the_binomial() -> None:
