@@ -150,9 +150,10 @@ STEPS: tuple[Step, ...] = (
 def steps_to_do(run: Run, *, force: bool) -> tuple[tuple[Step, ...], bool]:
     """The steps to do, and whether the marts are up to date: then it is only the report.
 
-    They are when the live ones were made from the same inputs, rules, settings and code.
+    They are when the live ones were made from the same inputs, rules, settings and code, and the store holds
+    those inputs: an entry of its ledger that was damaged and deleted is made again.
     """
-    if not force and is_current(run.project.marts_folder, run.run_id):
+    if not force and not run.new_batches and is_current(run.project.marts_folder, run.run_id):
         run.snapshot = current(run.project.marts_folder)
         run.as_of = run.snapshot.as_of
         return STEPS[-1:], True
