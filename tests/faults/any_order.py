@@ -49,6 +49,7 @@ _DAYS = st.integers(0, 26).map(lambda days: FIRST_DAY.date() + timedelta(days=da
 _SEVERAL = st.lists(events(), min_size=1, max_size=9)
 _CUSTOMERS = st.lists(st.sampled_from("abcde"), min_size=2, max_size=2, unique=True)
 _SETUPS = st.builds(Setup, restart=st.booleans(), key=st.booleans(), further=st.booleans())
+_PLACES = st.builds("{}:{}".format, st.sampled_from(failpoint_names()), st.sampled_from((1, 1, 1, 2)))
 Files = dict[str, str]
 
 
@@ -57,7 +58,6 @@ class AnyOrder(RuleBasedStateMachine):
 
     scratch: Path
     outcomes: dict[str, Outcome]
-    failpoints = failpoint_names()
 
     @initialize()
     def begin(self) -> None:
@@ -131,30 +131,21 @@ class AnyOrder(RuleBasedStateMachine):
         else:
             file.unlink(missing_ok=True)
 
-    @rule(day=st.none() | _DAYS)
-    def run(self, day: date | None) -> None:
-        """A run is let through."""
-        self._must(run(self.folder, self.log, *_as_of(day)))
-        self.live = self._look(day)
-        self._equal(self.live, self._anew(day))
-        self._count("run", is_old=False)
-        for outcome in self.since_a_run:
-            outcome.recovered += 1
-        self.since_a_run.clear()
-
-    @rule(number=st.integers(0, 10_000), hit=st.sampled_from((1, 1, 2, 5)), day=st.none() | _DAYS)
-    def kill(self, number: int, hit: int, day: date | None) -> None:
-        """A run is killed, if it gets to that place so often: the old set is live, or the new one."""
-        place = f"{self.failpoints[number % len(self.failpoints)]}:{hit}"
-        code = run(self.folder, self.log, *_as_of(day), failpoint=place)
+    @rule(day=st.none() | _DAYS, dies_at=st.none() | _PLACES)
+    def run(self, day: date | None, dies_at: str | None) -> None:
+        """A run is let through, or killed if it gets to that place: the old set is live, or the new one."""
+        code = run(self.folder, self.log, *_as_of(day), failpoint=dies_at)
         if code != _KILLED:
             self._must(code)
         before, self.live = self.live, self._look(day)
         is_old = code == _KILLED and self.live == before
         if not is_old:
             self._equal(self.live, self._anew(day))
-        if code == _KILLED:
-            self._count("kill -9", is_old=is_old)
+        self._count("kill -9" if code == _KILLED else "run", is_old=is_old)
+        if code != _KILLED:
+            for outcome in self.since_a_run:
+                outcome.recovered += 1
+            self.since_a_run.clear()
 
     @rule(first=_DAYS, days=st.integers(1, 2), reprocess=st.sampled_from(("none", "failed", "all")))
     def backfill(self, first: date, days: int, reprocess: str) -> None:
@@ -193,7 +184,7 @@ class AnyOrder(RuleBasedStateMachine):
     def teardown(self) -> None:
         """The last night needs no hand, whatever was before it."""
         if hasattr(self, "live"):
-            self.run(None)
+            self.run(None, None)
 
     def _not_live(self) -> list[str]:
         """The names of the sets that are kept beside the live one."""

@@ -132,7 +132,7 @@ def random_kills(scratch: Path, *, quick: bool) -> list[Outcome]:
         pid = start_run(folder, ready.log)
         # publishing is short and comes late: every second kill is aimed at it
         moments = (
-            _moments_of_publishing(ready, folder, dice.random())
+            _moments_of_publishing(ready, folder, pid, dice.random())
             if killed.tries % 2
             else pauses(dice.uniform(0, ready.seconds))
         )
@@ -157,12 +157,12 @@ def random_kills(scratch: Path, *, quick: bool) -> list[Outcome]:
     return [killed, read]
 
 
-def _moments_of_publishing(ready: Ready, folder: Path, share: float) -> Iterator[None]:
-    """Give the turn back until so much of the steps that publish and keep is over."""
+def _moments_of_publishing(ready: Ready, folder: Path, pid: int, share: float) -> Iterator[None]:
+    """Give the turn back until a run has done so much of the steps that publish and keep."""
     status = folder / "marts" / "_status.json"
     while True:
         last = json.loads(status.read_text(encoding="utf-8"))["last_attempt"]
-        if last["state"] == "running" and last["step"] in _PUBLISHING:
+        if last["pid"] == pid and last["step"] in _PUBLISHING:
             break
         yield from pauses(0.005)
     yield from pauses(share * sum(ready.seconds_of[step] for step in _PUBLISHING))
