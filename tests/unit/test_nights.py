@@ -21,6 +21,7 @@ from journey_analytics.run import STEPS, Run, start
 from journey_analytics.run.gates import check_marts
 from tests.property.nights import (
     FIRST_NIGHT,
+    MODES,
     Delivery,
     Event,
     Setup,
@@ -264,12 +265,26 @@ def test_a_file_that_vanished_stays_in_force_and_a_night_may_bring_none(shop: Pa
     assert hashes(shop) == before
 
 
+def test_a_pattern_that_never_found_a_file_is_told_with_the_closest_folder(shop: Path) -> None:
+    """One that found some before may find none tonight."""
+    mapping = shop / "sources" / "crm.yaml"
+    plain = mapping.read_text(encoding="utf-8")
+    (shop / "landing" / "web" / "000-0.csv").unlink()
+    mapping.write_text(plain.replace("landing/crm/", "landing/crn/"), encoding="utf-8")
+    with pytest.raises(SourceError) as caught:
+        run_night(shop, 1)
+    assert told(caught.value) == [("crm.yaml:4:8", "no file matches 'landing/crn/*.csv'")]
+    assert caught.value.problems[0].do.startswith("use 'landing/crm' (closest known folder)")
+
+
 def test_no_file_at_all_and_nothing_in_the_store_is_an_error(tmp_path: Path) -> None:
-    """As for any project that was never fed."""
+    """As for any project that was never fed: every source is named."""
     write_project(tmp_path / "shop", Setup())
     with pytest.raises(SourceError) as caught:
         run_night(tmp_path / "shop", 0)
-    assert told(caught.value) == [("web.yaml:4:8", "no file matches 'landing/web/*.csv'")]
+    assert told(caught.value) == [
+        (f"{source}.yaml:4:8", f"no file matches 'landing/{source}/*.csv'") for source in MODES
+    ]
 
 
 def _restated(folder: Path) -> list[tuple[str, str, str, int, int, str]]:
