@@ -26,6 +26,7 @@ from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import marts
 from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.nights import of_changed, of_others, published_rows
+from journey_analytics.tables import in_file_order
 from journey_analytics.work import CHANGED
 
 if TYPE_CHECKING:
@@ -88,11 +89,12 @@ def _write_mart(engine: DuckDBEngine, folder: Path, contract: Contract, base: Sn
 
 def _write(engine: DuckDBEngine, path: Path, contract: Contract, rows: str, old: Path | None) -> File:
     """Write a file in the order of the mart's key; where an old one has the same bytes, link that."""
-    order = ", ".join(f'"{name}"' for name in contract.key)
+    # the tables of event-level marts are made in the order of their files, which is kept
+    order = "" if contract.day else f"order by {in_file_order(contract)}"
     about = ", ".join(f"{key}: {quoted(value)}" for key, value in _metadata(contract.table).items())
     with engine.cursor() as cursor:
         copied = cursor.execute(
-            f"copy (select * from ({rows}) order by {order}) to {quoted(str(path))} (format parquet, "
+            f"copy (select * from ({rows}) {order}) to {quoted(str(path))} (format parquet, "
             f"compression zstd, row_group_size {_ROW_GROUP}, kv_metadata {{{about}}})"
         ).fetchall()
     made = {"rows": int(copied[0][0]), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
@@ -162,7 +164,7 @@ def _gather(
         rows += f" union all select {columns} from {others}"
     gathered = f"{contract.table}_of_days"
     with engine.schema(CHANGED):
-        engine.create_table(gathered, rows)
+        engine.create_table(gathered, f"{rows} order by {in_file_order(contract)}" if contract.day else rows)
     return f"{CHANGED}.{gathered}"
 
 

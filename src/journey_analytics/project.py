@@ -155,7 +155,9 @@ class Settings(_Section):
     )
     engine: Literal["duckdb"] = Field("duckdb", description="The engine that runs the models.")
     memory_limit: str = Field(
-        "4GB", pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$", description="Most memory the engine may take."
+        "4GB",
+        pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$",
+        description="Memory of a run; its engine takes 3/4 of it.",
     )
     threads: int | None = Field(None, ge=1, description="All cores when not given.")
     marts: Marts = Field(default=Marts(), description="Where the marts are published.")

@@ -7,6 +7,7 @@ are written, which takes four times as long as making them, and no other process
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _MACROS = (
 )
 
 _MAIN = "main"
+_ENGINE_SHARE = 0.75
 _LOCKED_DOWN = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -41,6 +43,11 @@ class Limits:
 
     memory_limit: str = "4GB"
     threads: int | None = None
+
+    @property
+    def engine_memory(self) -> str:
+        """What the working database may take of it; the rest is for rows on their way in and out."""
+        return re.sub("[0-9.]+", lambda number: str(float(number[0]) * _ENGINE_SHARE), self.memory_limit)
 
 
 class DuckDBEngine:
@@ -59,7 +66,7 @@ class DuckDBEngine:
         limits = limits or Limits()
         config: dict[str, str | bool | int | float | list[str]] = {
             **_LOCKED_DOWN,
-            "memory_limit": limits.memory_limit,
+            "memory_limit": limits.engine_memory,
             "threads": limits.threads or os.cpu_count() or 1,
         }
         if spill_folder is not None:
