@@ -1,6 +1,7 @@
 """The record of runs: tables that grow by a file with every run, beside the snapshots, and never change.
 
     marts/record/<table>/<when>-<run_id>.parquet    what one run has to say, written once
+    marts/record/<table>/columns.parquet            its columns without a row: *.parquet can always be read
 
 A mart is made anew by every run and holds nothing of how it came about. What a run says of itself (its steps,
 its checks, what it restated) is appended here, for runs that published and for runs that stopped.
@@ -24,6 +25,7 @@ from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.sql_text import quoted, quoted_path
 
 RECORD_FOLDER = "record"
+_COLUMNS = "columns.parquet"
 
 
 def append(
@@ -44,8 +46,7 @@ def append(
     if not rows:
         return None
     contract = contracts()[table]
-    folder = marts_folder / RECORD_FOLDER / table
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _folder(marts_folder, table)
     path = folder / f"{begun_us:017d}-{run_id}.parquet"
     scratch = path.with_suffix(".tmp")
     frame = pl.DataFrame(
@@ -64,6 +65,18 @@ def append(
     return path
 
 
+def write_columns(marts_folder: Path) -> None:
+    """Give every table of the record a file of its columns, also before a run has anything to say in it."""
+    with DuckDBEngine() as engine:
+        for table in record_tables():
+            path = _folder(marts_folder, table) / _COLUMNS
+            scratch = path.with_suffix(".tmp")
+            engine.execute(
+                f"copy ({_no_rows(contracts()[table])}) to {quoted(str(scratch))} (format parquet)"
+            )
+            scratch.rename(path)
+
+
 def record_tables() -> list[str]:
     """The names of the tables of the record."""
     return sorted(name for name, contract in contracts().items() if contract.record)
@@ -71,7 +84,7 @@ def record_tables() -> list[str]:
 
 def record_files(marts_folder: Path, table: str) -> list[Path]:
     """A table's files, oldest run first; none before the first run."""
-    return sorted((marts_folder / RECORD_FOLDER / table).glob("*.parquet"))
+    return sorted((marts_folder / RECORD_FOLDER / table).glob("[0-9]*.parquet"))
 
 
 def record_sql(marts_folder: Path, table: str) -> str:
@@ -80,6 +93,16 @@ def record_sql(marts_folder: Path, table: str) -> str:
     files = ", ".join(quoted_path(path) for path in record_files(marts_folder, table))
     if files:
         return _select(contract, f"read_parquet([{files}], union_by_name = true)")
+    return _no_rows(contract)
+
+
+def _folder(marts_folder: Path, table: str) -> Path:
+    folder = marts_folder / RECORD_FOLDER / table
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _no_rows(contract: Contract) -> str:
     nothing = ", ".join(f'cast(null as {column.type}) as "{column.name}"' for column in contract.columns)
     return f"select {nothing} where false"
 

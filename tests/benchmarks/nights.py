@@ -29,7 +29,7 @@ _DAYS = 1000
 _NOW = datetime(2027, 1, 1, tzinfo=UTC)
 _FILES_A_SOURCE = 12
 _NIGHTS = (10, 10, 1, 1)
-"""How many days of files the nights to look at bring: of a thousand days, about 1 % and 0.1 % of all events."""
+"""Days of files that the nights to look at bring: of a thousand, about 1 % and 0.1 % of all events."""
 _SNAPSHOTS = 30
 
 

@@ -117,6 +117,8 @@ def write_project(folder: Path, setup: Setup) -> None:
     (folder / "sources").mkdir(parents=True)
     for source, mode in MODES.items():
         text = _MAPPING.format(source=source, mode=mode)
+        # waits for its first file
+        (folder / "landing" / source).mkdir(parents=True)
         (folder / "sources" / f"{source}.yaml").write_text(text, encoding="utf-8")
     if not setup.starters:
         (folder / "stages.yaml").write_text(_STAGES, encoding="utf-8")
@@ -144,7 +146,6 @@ def deliver(folder: Path, night: int, deliveries: Sequence[Delivery]) -> None:
     """Put a night's files where the sources look for them."""
     for number, delivery in enumerate(deliveries):
         landing = folder / "landing" / delivery.source
-        landing.mkdir(parents=True, exist_ok=True)
         if MODES[delivery.source] == "snapshot":
             shutil.rmtree(landing)
             landing.mkdir()

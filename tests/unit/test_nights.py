@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from journey_analytics.errors import SourceError
+from journey_analytics.errors import GateError, SourceError
 from journey_analytics.marts import current
+from journey_analytics.nights import CHANGED
 from journey_analytics.project import read_project
 from journey_analytics.quality.late import late_events
 from journey_analytics.quality.results import CheckResult
 from journey_analytics.query import open_marts
-from journey_analytics.run import STEPS, start
+from journey_analytics.run import STEPS, Run, start
+from journey_analytics.run.gates import check_marts
 from tests.property.nights import (
     FIRST_NIGHT,
+    MODES,
     Delivery,
     Event,
     Setup,
@@ -60,6 +65,69 @@ def test_a_night_makes_anew_the_customers_whose_events_came(shop: Path, tmp_path
     assert (run.night.events, run.night.customers_before) == (2, 2)
     assert (run.customers, run.touchpoints) == (20, 402)
     assert hashes(shop) == made_anew(shop, tmp_path / "anew", 1)
+
+
+@pytest.fixture
+def sold(tmp_path: Path) -> Path:
+    """Three customers who bought for 10.00, 20.00 and 30.50; then the second for 5.25 more."""
+    folder = tmp_path / "sold"
+    write_project(folder, Setup())
+    first = {"ann": "10.00", "bob": "20.00", "cyd": "30.50"}
+    orders = [
+        Event(f"first-{who}", _DAY * 3, "order", who, revenue=revenue) for who, revenue in first.items()
+    ]
+    deliver(folder, 0, [Delivery("web", tuple(orders))])
+    run_night(folder, 0)
+    _bring(folder, 1, Event("second-bob", _DAY * 4, "order", "bob", revenue="5.25"))
+    return folder
+
+
+def _made(run: Run) -> None:
+    for step in STEPS:
+        if step.name in ("load", "check_raw", "identity", "stage", "journeys", "marts"):
+            step.work(run)
+    assert run.night is not None
+    assert run.night.customers_before == 1
+
+
+def _lost_of_those_made_anew(run: Run) -> None:
+    run.engine.execute(f"delete from {CHANGED}.mart_touchpoints where event_id = 'second-bob'")
+
+
+def _lost_of_those_taken_over(run: Run) -> None:
+    assert run.night is not None
+    (file,) = (run.night.base.folder / "mart_touchpoints").glob("*/part-0.parquet")
+    rows = pl.read_parquet(file)
+    rows.filter(pl.col("event_id") != "first-cyd").write_parquet(file)
+
+
+def test_money_staged_and_published_is_that_of_all_customers(sold: Path) -> None:
+    """A night that makes one of three anew is judged by the money of all three."""
+    with start(read_project(sold), now=FIRST_NIGHT + timedelta(days=1)) as run:
+        _made(run)
+        check_marts(run)
+        (staged,) = run.engine.rows("select touchpoints, revenue from int_staged_revenue")
+        published = run.engine.rows("select sum(revenue) as revenue from mart_touchpoints")
+    assert (staged["touchpoints"], staged["revenue"]) == (4, Decimal("65.75"))
+    assert published == [{"revenue": Decimal("65.75")}]
+    assert "passed" in {r.status for r in run.results if r.check == "staged_revenue_is_published"}
+
+
+@pytest.mark.parametrize(
+    ("lose", "published"),
+    [(_lost_of_those_made_anew, "60.50"), (_lost_of_those_taken_over, "35.25")],
+)
+def test_a_night_that_loses_money_is_stopped(sold: Path, lose: Callable[[Run], None], published: str) -> None:
+    """Whether of a customer made anew or of one taken over."""
+    with start(read_project(sold), now=FIRST_NIGHT + timedelta(days=1)) as run:
+        _made(run)
+        lose(run)
+        with pytest.raises(GateError):
+            check_marts(run)
+    (found,) = [result for result in run.results if result.check == "staged_revenue_is_published"]
+    assert found.stops
+    assert "65.75" in found.sample
+    assert published in found.sample
 
 
 def test_days_on_which_no_row_changed_are_the_same_files(shop: Path) -> None:
@@ -214,12 +282,26 @@ def test_a_list_that_is_loaded_whole_may_come_back_to_an_earlier_state(shop: Pat
     assert hashes(shop) == made_anew(shop, tmp_path / "anew", 5)
 
 
+def test_a_pattern_that_never_found_a_file_is_told_with_the_closest_folder(shop: Path) -> None:
+    """One that found some before may find none tonight."""
+    mapping = shop / "sources" / "crm.yaml"
+    plain = mapping.read_text(encoding="utf-8")
+    (shop / "landing" / "web" / "000-0.csv").unlink()
+    mapping.write_text(plain.replace("landing/crm/", "landing/crn/"), encoding="utf-8")
+    with pytest.raises(SourceError) as caught:
+        run_night(shop, 1)
+    assert told(caught.value) == [("crm.yaml:4:8", "no file matches 'landing/crn/*.csv'")]
+    assert caught.value.problems[0].do.startswith("use 'landing/crm' (closest known folder)")
+
+
 def test_no_file_at_all_and_nothing_in_the_store_is_an_error(tmp_path: Path) -> None:
-    """As for any project that was never fed."""
+    """As for any project that was never fed: every source is named."""
     write_project(tmp_path / "shop", Setup())
     with pytest.raises(SourceError) as caught:
         run_night(tmp_path / "shop", 0)
-    assert told(caught.value) == [("web.yaml:4:8", "no file matches 'landing/web/*.csv'")]
+    assert told(caught.value) == [
+        (f"{source}.yaml:4:8", f"no file matches 'landing/{source}/*.csv'") for source in MODES
+    ]
 
 
 def _restated(folder: Path) -> list[tuple[str, str, str, int, int, str]]:

@@ -20,18 +20,24 @@ _NEAR = 0.5
 def quality(*, project: Project = Path(), as_json: AsJson = False) -> int:
     """What the gates of the last run found, also when they stopped it: what did not hold, what nearly."""
     from journey_analytics.project import read_project
-    from journey_analytics.quality.last_run import last_run, nearness
-    from journey_analytics.reports.quality import PAGE, headline, summarise
+    from journey_analytics.quality.last_run import last_run, latest, nearness
+    from journey_analytics.quality.measures import Measure
+    from journey_analytics.reports.quality import PAGE, headline, outcome, summarise
 
     read = read_project(project)
     found = last_run(read)
     said, gates = headline(found.results), summarise(found.results)
     unlike = [result for result in found.results if result.status != "passed"]
-    learned = [r for r in found.results if r.status == "passed" and nearness(r) >= _NEAR and r.day]
-    nearest = sorted(learned, key=nearness, reverse=True)[:_NEAREST]
+    learned = [result for result in latest(found.results) if result.status == "passed"]
+    of_sources = [result for result in learned if result.check.startswith(f"{Measure.EVENTS} of ")]
+    near = [r for r in learned if nearness(r) >= _NEAR and r not in of_sources]
+    nearest = sorted(near, key=nearness, reverse=True)[:_NEAREST]
     if as_json:
         about = {"run_id": found.run_id, "begun_at": found.begun_at.isoformat(), "as_of": found.as_of}
-        results = [{**asdict(result), "stops": result.stops} for result in found.results]
+        results = [
+            {**asdict(result), "stops": result.stops, "days_in_a_row": found.days_in_a_row(result)}
+            for result in found.results
+        ]
         print_json({**about, "headline": said, "gates": [asdict(gate) for gate in gates], "results": results})
         return EXIT_DONE
     out = output()
@@ -41,17 +47,14 @@ def quality(*, project: Project = Path(), as_json: AsJson = False) -> int:
         table.add_row(gate.gate, *(f"{asdict(gate)[name]:,}" for name in _OUTCOMES))
     out.print(table)
     for result in unlike:
-        outcome = {"accepted": "accepted", "error": "not evaluated"}.get(
-            result.status, "failed" if result.stops else "warned"
-        )
-        nights = found.nights.get(result.check, 0)
-        again = f", {nights} runs in a row" if nights > 1 else ""
-        out.print(f"\n{result.check}: {outcome}{again}", style="bold", markup=False, highlight=False)
-        out.print(f"  {result.table}: {result.sample}", markup=False, highlight=False, soft_wrap=True)
-    if nearest:
-        out.print("\nNearest to a limit:")
-    for result in nearest:
-        out.print(f"  {result.check}: {result.sample}", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"\n{outcome(result)}: {result.check}", style="bold", markup=False, highlight=False)
+        out.print(f"  {found.told(result)}", markup=False, highlight=False, soft_wrap=True)
+    for title, held in (("Beside the weeks before", of_sources), ("Nearest to a limit", nearest)):
+        if held:
+            out.print(f"\n{title}:", style="bold")
+        for result in held:
+            said = f"  {result.check}: {found.told(result)}"
+            out.print(said, markup=False, highlight=False, soft_wrap=True)
     messages.print(f"page    {read.reports_folder / PAGE}", highlight=False, soft_wrap=True)
     return EXIT_DONE
 

@@ -155,29 +155,33 @@ def words(verdict: Verdict) -> str:
         return verdict.note
     day = f"{verdict.day:%A} {verdict.day}"
     if verdict.unit == "evidence":
-        return f"{day}: {verdict.note or 'by the same clock as on other days'}"
-    found, usual = amount(verdict.unit, verdict.value), amount(verdict.unit, verdict.usual)
-    low, high = (
-        None if limit is None else amount(verdict.unit, limit)
-        for limit in (verdict.limits.low, verdict.limits.high)
-    )
+        return f"{verdict.note or 'by the same clock as before'} on {day}"
+    value, usual = amount(verdict.unit, verdict.value), amount(verdict.unit, verdict.usual)
+    when = f"of silence at the end of {day}" if verdict.unit == "hours" else f"on {day}"
+    return f"{value} {when}; usual is {usual}, {_passing(verdict)}"
+
+
+def _passing(verdict: Verdict) -> str:
+    low, high = verdict.limits.low, verdict.limits.high
     if low is not None and high is not None:
-        return f"{day}: {found}; usual is {usual}, and {low} to {high} would pass"
+        return f"{amount(verdict.unit, low).partition(' ')[0]} to {amount(verdict.unit, high)} would pass"
     if low is not None:
-        return f"{day}: {found}; usual is {usual}, and {low} or more would pass"
+        return f"{amount(verdict.unit, low)} or more would pass"
     if high is not None:
-        return f"{day}: {found}; usual is {usual}, and up to {high} would pass"
-    return f"{day}: {found}; usual is {usual}, too few to miss any"
+        return f"up to {amount(verdict.unit, high)} would pass"
+    return "too few to miss any"
 
 
 def amount(unit: Unit, value: float) -> str:
     """A measured value with its unit.
 
-    >>> amount("events", 1234), amount("share", 0.0314), amount("hours", 7.25), amount("money", 9.5)
-    ('1,234 events', '3.1 %', '7.2 h', '9.50')
+    >>> amount("events", 1234), amount("events", 1), amount("share", 0.0314)
+    ('1,234 events', '1 event', '3.1 %')
+    >>> amount("hours", 7.25), amount("money", 9.5)
+    ('7.2 h', '9.50')
     """
     if unit == "events":
-        return f"{value:,.0f} events"
+        return f"{value:,.0f} event{'s' * (round(value) != 1)}"
     if unit == "share":
         return f"{100 * value:.1f} %"
     return f"{value:.1f} h" if unit == "hours" else f"{value:,.2f}"

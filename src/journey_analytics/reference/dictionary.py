@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from journey_analytics.contracts import Column, Contract, TableRule, contracts
 from journey_analytics.engine.models import marts
 from journey_analytics.engine.sql_text import quoted
+from journey_analytics.record import RECORD_FOLDER, record_tables
 from journey_analytics.reference.markdown import table
 
 DATA_DICTIONARY = "data_dictionary.md"
@@ -23,7 +24,7 @@ _ACTIONS = {
     "report": "it is reported",
 }
 _ABOUT_VIEWS = """\
--- One view per mart of this snapshot, for DuckDB.
+-- One view per mart of this snapshot, then one per table of the record of all runs, for DuckDB.
 --
 --     cd marts/snapshots/... && duckdb -init marts.sql
 --
@@ -42,7 +43,7 @@ def data_dictionary() -> str:
     """Every mart, then every table of the record of runs, as Markdown."""
     known = contracts()
     published = [known[name] for name in marts()]
-    record = [contract for _, contract in sorted(known.items()) if contract.record]
+    record = [known[name] for name in record_tables()]
     return "\n".join(
         [
             "# Data dictionary",
@@ -61,9 +62,12 @@ def data_dictionary() -> str:
 
 
 def views_sql() -> str:
-    """Statements that make a view of every mart of the snapshot in whose folder they are run."""
+    """Statements that make a view of every mart and table of the record, run in a snapshot's folder.
+
+    The record comes last: a snapshot that was copied away from it still has its marts.
+    """
     known = contracts()
-    return "\n".join([_ABOUT_VIEWS, *(_view(known[name]) for name in marts())])
+    return "\n".join([_ABOUT_VIEWS, *(_view(known[name]) for name in (*marts(), *record_tables()))])
 
 
 def allowed(column: Column) -> str:
@@ -105,7 +109,11 @@ def _section(contract: Contract) -> list[str]:
         contract.description,
         "",
         f"Grain: {contract.grain}. Key: {', '.join(f'`{name}`' for name in contract.key)}.",
-        *([f"One file for each `{contract.day}`."] if contract.day else []),
+        *(
+            [f"One file for each {contract.split.unit} of `{contract.split.column}`."]
+            if contract.split
+            else []
+        ),
         "",
         *table(["column", "type", "unit", "may be null", "values", "meaning"], columns),
         *(_rules(contract.rules) if contract.rules else []),
@@ -119,11 +127,15 @@ def _rules(rules: Sequence[TableRule]) -> list[str]:
 
 def _view(contract: Contract) -> str:
     mart = contract.table
-    files = f"{mart}/*/part-0.parquet" if contract.day else f"{mart}.parquet"
+    files = f"{mart}/*/part-0.parquet" if contract.split else f"{mart}.parquet"
+    if contract.record:
+        files = f"../../{RECORD_FOLDER}/{mart}/*.parquet"
     place = f"coalesce(getvariable('snapshot') || '/', '') || {quoted(files)}"
+    # files of earlier versions may have fewer columns
+    by_name = ", union_by_name = true" if contract.record else ""
     told = f"{contract.description} Grain: {contract.grain}."
     return (
         f"create or replace view {mart} as\n"
-        f"    select * from read_parquet({place}, hive_partitioning = false);\n"
+        f"    select * from read_parquet({place}, hive_partitioning = false{by_name});\n"
         f"comment on view {mart} is {quoted(told)};\n"
     )

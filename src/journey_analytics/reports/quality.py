@@ -6,7 +6,7 @@ Belongs here: what stands on the page. Does not belong here: the checks (quality
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.project import Project
+from journey_analytics.quality.last_run import latest, streaks, told
 from journey_analytics.quality.measures import Measure, Measures, Series
 from journey_analytics.quality.results import CheckResult
 from journey_analytics.reports.page import quality_page
@@ -34,6 +35,20 @@ _COVERAGE = """
     select stage_model, coverage, count(*) as names, cast(sum(events) as bigint) as events
     from mart_rule_coverage group by stage_model, coverage order by stage_model, events desc
 """
+
+
+@dataclass(frozen=True)
+class Unlike:
+    """A check that did not hold.
+
+    Attributes:
+        outcome: `failed`, `warned`, `accepted` or `not evaluated`.
+        told: what was found, and for how long it has been so.
+    """
+
+    name: str
+    outcome: str
+    told: str
 
 
 @dataclass(frozen=True)
@@ -71,6 +86,7 @@ def write_quality(
     measures: Measures | None,
 ) -> Path:
     """Write the page of a run, from its working tables as far as they are made, and return its path."""
+    since = streaks(project, as_of)
     path = project.reports_folder / PAGE
     path.parent.mkdir(parents=True, exist_ok=True)
     page = quality_page(
@@ -81,8 +97,8 @@ def write_quality(
         headline=headline(results),
         stopped=any(result.stops for result in results),
         gates=summarise(results),
-        unlike=[result for result in results if result.status != "passed"],
-        trends=trends(results, measures),
+        unlike=unlike(results, since),
+        trends=trends(results, measures, since),
         quarantine=_rows(engine, QUARANTINE, _QUARANTINE),
         coverage=_rows(engine, "mart_rule_coverage", _COVERAGE),
     )
@@ -141,20 +157,45 @@ def headline(results: Sequence[CheckResult]) -> str:
     return f"Published: of {len(results):,} checks {', '.join(parts)}."
 
 
-def trends(results: Sequence[CheckResult], measures: Measures | None) -> list[Trend]:
+def outcome(result: CheckResult) -> str:
+    """How a check that did not hold ended, in a word or two."""
+    named = {"accepted": "accepted", "error": "not evaluated"}
+    return named.get(result.status, "failed" if result.stops else "warned")
+
+
+def unlike(results: Sequence[CheckResult], since: Mapping[str, int]) -> list[Unlike]:
+    """The checks that did not hold, those that stopped the run first."""
+    last = latest(results)
+    return [
+        Unlike(
+            result.check, outcome(result), told(result, since.get(result.check, 0) if result in last else 0)
+        )
+        for result in sorted(results, key=lambda r: not r.stops)
+        if result.status != "passed"
+    ]
+
+
+def trends(
+    results: Sequence[CheckResult], measures: Measures | None, since: Mapping[str, int]
+) -> list[Trend]:
     """The measures unlike the days before, then the events of every source; none before they are made."""
     if measures is None:
         return []
     series = {one.name: one for one in measures.series}
-    learned = [result for result in results if result.check in series and result.day is not None]
     prefix = f"{Measure.EVENTS} of "
-    shown = [result for result in learned if result.status != "passed" or result.check.startswith(prefix)]
-    latest = {result.check: result for result in sorted(shown, key=lambda r: (r.day or date.min, r.stops))}
-    ordered = sorted(latest.values(), key=lambda r: (r.status == "passed", not r.stops, r.check))
-    return [_trend(result, series[result.check], measures) for result in ordered[:_MOST_TRENDS]]
+    shown = [
+        result
+        for result in latest(results)
+        if result.check in series and (result.status != "passed" or result.check.startswith(prefix))
+    ]
+    ordered = sorted(shown, key=lambda r: (r.status == "passed", not r.stops, r.check))
+    return [
+        _trend(result, series[result.check], measures, since.get(result.check, 0))
+        for result in ordered[:_MOST_TRENDS]
+    ]
 
 
-def _trend(result: CheckResult, series: Series, measures: Measures) -> Trend:
+def _trend(result: CheckResult, series: Series, measures: Measures, streak: int) -> Trend:
     end = measures.place(result.day or measures.as_of) + 1
     value, of = series.value[end - _DAYS_SHOWN : end], series.of[end - _DAYS_SHOWN : end]
     values = [
@@ -171,7 +212,7 @@ def _trend(result: CheckResult, series: Series, measures: Measures) -> Trend:
     points = [(round(_MARGIN + number * step, 1), height(amount)) for number, amount in enumerate(values)]
     return Trend(
         name=result.check,
-        told=result.sample,
+        told=told(result, streak),
         line=" ".join(f"{x},{y}" for x, y in points),
         limits=tuple(height(limit) for limit in limits),
         last=points[-1],

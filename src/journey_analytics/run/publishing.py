@@ -25,7 +25,7 @@ from journey_analytics.marts import (
     write_snapshot,
 )
 from journey_analytics.project import Settings
-from journey_analytics.record import append
+from journey_analytics.record import append, write_columns
 from journey_analytics.restatements import TABLE as RESTATEMENTS
 from journey_analytics.restatements import find_restatements
 from journey_analytics.retention import named_by_reports, remove_old_snapshots
@@ -73,6 +73,7 @@ def publish_marts(run: Run) -> str:
         append(folder, RESTATEMENTS, restated, run_id=run.run_id, begun_us=run.received_us)
     else:
         date_snapshot(folder, written.name, run.received_us)
+    write_columns(folder)
     needed = named_by_reports(run.project.reports_folder)
     remove_old_snapshots(folder, run.project.settings.marts.keep, needed)
     return str(written)

@@ -75,16 +75,35 @@ def batches(source: Source, inputs: Inputs) -> list[Batch]:
 
 
 def find_batches(folder: Path, sources: Sequence[Source], store: Store) -> list[Batch]:
-    """The files of the sources in a project's folder, as loads; a source may have none tonight, or none yet.
+    """The files of the sources in a project's folder, as loads; a source may have none tonight.
 
     Raises:
-        SourceError: a file is empty, cut short or damaged; or there is no file at all, and nothing in the
-            store.
+        SourceError: a file is empty, cut short or damaged; a pattern has never found one, and its folder
+            waits for none; or there is no file at all, and nothing in the store. All of them
+            together.
     """
-    found = [(source, find_files(folder, source, may_be_missing=True)) for source in sources]
-    if not any(inputs for _, inputs in found) and not any(store.of(source.name) for source in sources):
-        found = [(source, find_files(folder, source)) for source in sources]
+    is_first = not any(store.of(source.name) for source in sources)
+    found, problems = _find_all(folder, sources, store)
+    if is_first and not problems and not any(inputs for _, inputs in found):
+        found, problems = _find_all(folder, sources, None)
+    if problems:
+        raise SourceError(problems)
     return [batch for source, inputs in found if inputs for batch in batches(source, inputs)]
+
+
+def _find_all(
+    folder: Path, sources: Sequence[Source], store: Store | None
+) -> tuple[list[tuple[Source, Inputs]], list[Problem]]:
+    """The files of each source, and what is wrong with them; without a store every pattern must find some."""
+    found: list[tuple[Source, Inputs]] = []
+    problems: list[Problem] = []
+    for source in sources:
+        names = None if store is None else {f.name for load in store.of(source.name) for f in load.files}
+        try:
+            found.append((source, find_files(folder, source, delivered=names)))
+        except SourceError as fault:
+            problems.extend(fault.problems)
+    return found, problems
 
 
 def must_be_unchanged(loaded: Iterable[Batch]) -> None:

@@ -7,11 +7,14 @@ Does not belong here: rows (formats.py) or what they mean (typing.py).
 from __future__ import annotations
 
 import csv
+import difflib
 import gzip
 import io
 import zipfile
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +27,8 @@ from journey_analytics.sources.mapping import Source, SourceMapping
 
 _PARQUET_MAGIC = b"PAR1"
 _BLOCK = 1 << 20
+_GLOB = frozenset("*?[")
+_MOST_NAMED = 5
 _GET_AGAIN = "get the file again from where it came; the marts were not touched"
 
 
@@ -41,13 +46,17 @@ class InputFile:
         return self.path.name
 
 
-def find_files(folder: Path, source: Source, *, may_be_missing: bool = False) -> dict[str, list[InputFile]]:
+def find_files(
+    folder: Path, source: Source, *, delivered: Collection[str] | None = None
+) -> dict[str, list[InputFile]]:
     """The files of each input of a source, in name order, each checked to be readable.
 
     Args:
         folder: the project's.
         source: whose files are looked for.
-        may_be_missing: an input without a file leaves the source without any, and is no error.
+        delivered: names of the source's files that came before. A pattern that found one of them may find
+            none now, and so may one whose folder is still empty: an input without a file leaves the source
+            without any. None: every pattern must find a file.
 
     Raises:
         SourceError: an input has no file, or a file is empty, cut short or damaged; all of them together.
@@ -65,6 +74,9 @@ def find_files(folder: Path, source: Source, *, may_be_missing: bool = False) ->
                 do = "name files relative to the project's folder"
                 problems.append(source.problem(what, ("files",), do))
                 continue
+            may_be_missing = delivered is not None and (
+                _found_one_of(pattern, delivered) or _is_waited_for(folder, pattern)
+            )
             if not matching and not may_be_missing:
                 problems.append(_missing(folder, source, pattern))
             paths |= matching
@@ -194,19 +206,39 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
     return list(folder.glob(pattern))
 
 
+def _found_one_of(pattern: str, delivered: Collection[str]) -> bool:
+    """Whether files of these names could have been found; their folder is not known any more."""
+    return any(fnmatchcase(name, Path(pattern).name) for name in delivered)
+
+
+def _is_waited_for(folder: Path, pattern: str) -> bool:
+    """Whether the folder of a pattern was made and nothing has come into it yet."""
+    place = (folder / pattern).parent
+    return place.is_dir() and all(path.name.startswith(".") for path in place.iterdir())
+
+
 def _missing(folder: Path, source: Source, pattern: str) -> Problem:
-    beside = (folder / pattern).parent
-    names = (
-        [str(path.relative_to(folder)) for path in sorted(folder.glob(f"{Path(pattern).parent}/*"))]
-        if not Path(pattern).is_absolute()
-        else []
-    )
     place = source.file.place(("files",), value=True)
-    return Problem(
-        f"no file matches {pattern!r}",
-        f"{place}, folder {folder}",
-        advise(pattern, names, "file") if names else f"put the file into {beside}",
+    wanted = folder / pattern
+    while not wanted.parent.is_dir():
+        wanted = wanted.parent
+    if wanted == folder / pattern:
+        kind, beside = "file", list(wanted.parent.iterdir())
+    elif _GLOB.isdisjoint(wanted.name):
+        kind, beside = "folder", [path for path in wanted.parent.iterdir() if path.is_dir()]
+    else:
+        wanted, kind, beside = folder / pattern, "file", _matching(folder, f"{Path(pattern).parent}/*")
+    name = _told(folder, wanted)
+    nearest = difflib.get_close_matches(
+        name, sorted(_told(folder, path) for path in beside), n=_MOST_NAMED, cutoff=0
     )
+    first = advise(name, nearest, kind) if nearest else f"put the file into {(folder / pattern).parent}"
+    later = "or take the source out of journey.yaml until its first file is there"
+    return Problem(f"no file matches {pattern!r}", f"{place}, folder {folder}", f"{first}; {later}")
+
+
+def _told(folder: Path, path: Path) -> str:
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
 def file_fault(path: Path, mapping: SourceMapping) -> Problem | None:

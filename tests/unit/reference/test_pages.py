@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 from journey_analytics.cli import app
 from journey_analytics.contracts import contracts
 from journey_analytics.engine.models import marts
+from journey_analytics.record import append, record_tables, write_columns
 from journey_analytics.reference.commands import commands
 from journey_analytics.reference.dictionary import data_dictionary, views_sql
 from journey_analytics.reference.project_files import FILES, project_files
@@ -46,7 +48,10 @@ def test_limits_and_what_is_done_are_told_in_words() -> None:
 
 
 def test_views_find_their_snapshot_from_its_folder_and_from_anywhere(tmp_path: Path) -> None:
-    """With the rows of every mart, and what it is as the view's comment."""
+    """With the rows of every mart and of the record of runs, and what it is as the view's comment."""
+    write_columns(tmp_path)
+    run = {"begun_at": datetime(2026, 5, 1, tzinfo=UTC), "run_id": "a", "step": "load", "status": "done"}
+    append(tmp_path, "mart_runs", [run], run_id="a", begun_us=1)
     snapshot = publish(tmp_path, mart_journeys=[{"journey_id": "a"}, {"journey_id": "b"}])
     here = Path.cwd()
     with duckdb.connect() as elsewhere:
@@ -55,7 +60,9 @@ def test_views_find_their_snapshot_from_its_folder_and_from_anywhere(tmp_path: P
         assert elsewhere.execute("select count(*) from mart_journeys").fetchone() == (2,)
         names = elsewhere.execute("select view_name, comment from duckdb_views() where not internal")
         told = dict(names.fetchall())
-    assert set(told) == set(marts())
+        assert elsewhere.execute("select step from mart_runs").fetchall() == [("load",)]
+        assert elsewhere.execute("select * from mart_restatements").fetchall() == []
+    assert set(told) == {*marts(), *record_tables()}
     assert "Grain: one row per journey." in told["mart_journeys"]
     try:
         os.chdir(snapshot.folder)

@@ -59,6 +59,35 @@ def test_every_pattern_of_a_list_must_find_a_file(tmp_path: Path) -> None:
     assert [what for _, what in told(error)] == ["no file matches 'b.csv'", "no file matches 'c*.csv'"]
 
 
+def test_a_pattern_may_find_nothing_that_found_a_file_before_or_waits_for_the_first(tmp_path: Path) -> None:
+    source = _source(tmp_path, "csv", "in/web-*.csv")
+    assert find_files(tmp_path, source, delivered=["web-1.csv"]) == {}
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / ".gitkeep").touch()
+    assert find_files(tmp_path, source, delivered=[]) == {}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "advice"),
+    [
+        ("in/wbe-*.csv", "use 'in/web-1.csv' (closest known file); known: in/web-1.csv, in/orders.csv"),
+        ("ins/web-*.csv", "use 'in' (closest known folder)"),
+        ("in/2026/web-*.csv", "put the file into"),
+        ("*/web-1.cvs", "use 'in/web-1.csv' (closest known file)"),
+    ],
+)
+def test_a_pattern_that_never_found_a_file_is_refused(tmp_path: Path, pattern: str, advice: str) -> None:
+    """Though another source's file lies there, or a file of the same source came by another name."""
+    for name in ("orders.csv", "web-1.csv"):
+        write(tmp_path / "in" / name, "id\n1\n")
+    with pytest.raises(SourceError) as caught:
+        find_files(tmp_path, _source(tmp_path, "csv", f"'{pattern}'"), delivered=["old.csv"])
+    assert [what for _, what in told(caught.value)] == [f"no file matches '{pattern}'"]
+    do = caught.value.problems[0].do
+    assert do.startswith(advice)
+    assert do.endswith("or take the source out of journey.yaml until its first file is there")
+
+
 def test_an_empty_list_of_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="files"):
         _source(tmp_path, "csv", "[]")
@@ -77,7 +106,7 @@ def test_a_pattern_without_a_file_is_told_with_the_closest(tmp_path: Path) -> No
 def test_an_empty_folder_says_where_to_put_the_file(tmp_path: Path) -> None:
     """There is no closest name then."""
     error = _refused(tmp_path, "csv", "landing/*.csv")
-    assert error.problems[0].do == f"put the file into {tmp_path / 'landing'}"
+    assert error.problems[0].do.startswith(f"put the file into {tmp_path / 'landing'}; or ")
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
