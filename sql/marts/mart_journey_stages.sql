@@ -11,6 +11,7 @@ final as (
         int_journey_stages.journey_id,
         int_journeys.customer_id,
         int_journeys.entry_date,
+        int_journeys.last_touchpoint_date,
         int_journey_stages.funnel_kind,
         int_journey_stages.stage,
         int_journey_stages.stage_ordinal,

@@ -15,6 +15,7 @@ final as (
         timestamp_micros(int_journeys.entered_us) as entered_at,
         int_journeys.entry_date,
         timestamp_micros(int_journeys.last_us) as last_touchpoint_at,
+        int_journeys.last_touchpoint_date,
         int_journeys.touchpoints,
         int_journeys.sessions,
         int_journeys.first_channel,

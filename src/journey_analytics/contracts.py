@@ -8,6 +8,8 @@ Does not belong here: enforcing them (quality, sources/values.py), writing files
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -97,6 +99,30 @@ class Column(BaseModel):
         return TableRule(rule=f"{self.name}_{what}", holds=holds, description=description, action=self.action)
 
 
+@dataclass(frozen=True)
+class Split:
+    """How the rows of a mart are spread over files: by the days or months of a date column."""
+
+    unit: Literal["day", "month"]
+    column: str
+
+    @property
+    def first_day(self) -> str:
+        """SQL for the first day of a row's file."""
+        return f"cast(date_trunc('{self.unit}', {self.column}) as date)"
+
+    def folder(self, first: date) -> str:
+        """The folder of the file that begins with this day: `day=2026-10-05` or `month=2026-10`."""
+        return f"{self.unit}={first.isoformat() if self.unit == 'day' else first.strftime('%Y-%m')}"
+
+    def holds(self, first: date) -> str:
+        """SQL for whether a row belongs to the file that begins with this day."""
+        return (
+            f"{self.column} >= date '{first}' "
+            f"and {self.column} < cast(date '{first}' + interval 1 {self.unit} as date)"
+        )
+
+
 class Contract(BaseModel):
     """One table: what it is, its grain, its key and its columns in order."""
 
@@ -106,7 +132,8 @@ class Contract(BaseModel):
     description: str = Field(min_length=1)
     grain: str = Field(min_length=1)
     key: tuple[str, ...]
-    day: str | None = Field(None, description="Date column by which the mart's files are split.")
+    day: str | None = Field(None, description="Date column by whose days the mart's files are split.")
+    month: str | None = Field(None, description="Date column by whose months they are split.")
     record: bool = Field(
         default=False, description="Whether it is a table of the record of runs, not made from events."
     )
@@ -128,6 +155,13 @@ class Contract(BaseModel):
     def column_types(self) -> dict[str, str]:
         """The columns' DuckDB types in order."""
         return {column.name: column.type for column in self.columns}
+
+    @property
+    def split(self) -> Split | None:
+        """How its rows are spread over files; None for a single file."""
+        if self.day is not None:
+            return Split("day", self.day)
+        return Split("month", self.month) if self.month is not None else None
 
     @property
     def owner(self) -> str:

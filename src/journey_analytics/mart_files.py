@@ -13,11 +13,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from journey_analytics import failpoints
-from journey_analytics.contracts import Contract, contracts
+from journey_analytics.contracts import Contract, Split, contracts
 from journey_analytics.disk import sha256_of
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import marts
@@ -50,16 +53,15 @@ def write_marts(engine: DuckDBEngine, folder: Path, base: Snapshot | None) -> di
     try:
         written = {}
         for name in marts():
-            written[name] = _write_mart(engine, folder, contracts()[name], base)
+            files = _write_mart(engine, folder, contracts()[name], base)
+            written[name] = {"rows": sum(file["rows"] for file in files), "files": files}
             failpoints.reach("publish.mart_written")
         return written
     finally:
         engine.execute("reset disabled_optimizers")
 
 
-def _write_mart(
-    engine: DuckDBEngine, folder: Path, contract: Contract, base: Snapshot | None
-) -> dict[str, Any]:
+def _write_mart(engine: DuckDBEngine, folder: Path, contract: Contract, base: Snapshot | None) -> list[File]:
     known: dict[str, File] = {}
     if base is not None:
         known = {file["path"]: file for file in base.manifest["marts"][contract.table]["files"]}
@@ -68,28 +70,32 @@ def _write_mart(
         if base is not None and contract.per_customer
         else _parts(engine, contract)
     )
-    files = []
-    for name, rows in parts:
+
+    def write_or_link(part: Part) -> File:
+        name, rows = part
         path, old = folder / name, base.folder / name if base is not None and name in known else None
         path.parent.mkdir(parents=True, exist_ok=True)
         if rows is None and old is not None:
             os.link(old, path)
             failpoints.reach("publish.file_linked")
-            files.append(known[name])
-        elif rows is not None:
-            files.append({"path": name, **_write(engine, path, contract, rows, old)})
-    return {"rows": sum(file["rows"] for file in files), "files": files}
+            return known[name]
+        return {"path": name, **_write(engine, path, contract, rows or "", old)}
+
+    # a day's file is too small to keep more than one processor busy
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(write_or_link, parts))
 
 
 def _write(engine: DuckDBEngine, path: Path, contract: Contract, rows: str, old: Path | None) -> File:
     """Write a file in the order of the mart's key; where an old one has the same bytes, link that."""
     order = ", ".join(f'"{name}"' for name in contract.key)
-    about = ", ".join(f"{key}: {quoted(value)}" for key, value in _metadata(contract).items())
-    copied = engine.rows(
-        f"copy (select * from ({rows}) order by {order}) to {quoted(str(path))} (format parquet, "
-        f"compression zstd, row_group_size {_ROW_GROUP}, kv_metadata {{{about}}})"
-    )
-    made = {"rows": int(copied[0]["Count"]), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    about = ", ".join(f"{key}: {quoted(value)}" for key, value in _metadata(contract.table).items())
+    with engine.cursor() as cursor:
+        copied = cursor.execute(
+            f"copy (select * from ({rows}) order by {order}) to {quoted(str(path))} (format parquet, "
+            f"compression zstd, row_group_size {_ROW_GROUP}, kv_metadata {{{about}}})"
+        ).fetchall()
+    made = {"rows": int(copied[0][0]), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
     if old is not None and old.stat().st_size == made["bytes"] and sha256_of(old) == made["sha256"]:
         path.unlink()
         os.link(old, path)
@@ -98,54 +104,80 @@ def _write(engine: DuckDBEngine, path: Path, contract: Contract, rows: str, old:
 
 def _parts(engine: DuckDBEngine, contract: Contract) -> Iterator[Part]:
     """Every file of a mart."""
-    rows = f"select {_columns(contract)} from {contract.table}"
-    if contract.day is None:
+    rows, split = f"select {_columns(contract)} from {contract.table}", contract.split
+    if split is None:
         yield f"{contract.table}.parquet", rows
         return
-    for row in engine.rows(f"select distinct {contract.day} as day from {contract.table} order by day"):
-        yield _day_file(contract, row["day"]), f"{rows} where {contract.day} = date '{row['day']}'"
+    for row in engine.rows(f"select distinct {split.first_day} as day from {contract.table} order by day"):
+        yield _file(contract, split, row["day"]), f"{rows} where {split.holds(row['day'])}"
 
 
 def _parts_with_changes(
     engine: DuckDBEngine, contract: Contract, base: Snapshot, known: dict[str, File]
 ) -> Iterator[Part]:
     """Every file of a mart made per customer; a day's rows are those of the other customers and the new."""
-    new = f"select {_columns(contract)} from {CHANGED}.{contract.table}"
+    columns, before, split = _columns(contract), f"{contract.table}_before", contract.split
+    new = f"select {columns} from {CHANGED}.{contract.table}"
     published = published_rows(base, contract)
-    old = f"select {_columns(contract)} from {of_changed(published, contract)}" if published else new
-    only_old, only_new = f"{old} except all {new}", f"{new} except all {old}"
-    if published is None:
-        only_old, only_new = f"{new} limit 0", new
-    day = contract.day or "null"
+    with engine.schema(CHANGED):
+        engine.create_table(
+            before,
+            f"select {columns} from {of_changed(published, contract)}" if published else f"{new} limit 0",
+        )
+    old = f"from {CHANGED}.{before}"
     changed = engine.rows(
-        f"select distinct {day} as day from (({only_old}) union all ({only_new})) order by day"
+        f"select distinct {split.first_day if split else 'null'} as day "
+        f"from (({old} except all {new}) union all ({new} except all {old}))"
     )
-    if contract.day is None:
+    if split is None:
         yield f"{contract.table}.parquet", f"select * from {contract.table}" if changed else None
         return
-    conditions = {_day_file(contract, row["day"]): f"{day} = date '{row['day']}'" for row in changed}
-    for name in sorted(known.keys() | conditions.keys()):
-        if name not in conditions:
+    days = {_file(contract, split, row["day"]): row["day"] for row in changed}
+    gathered = _gather(engine, contract, split, base, days, known)
+    days_left = {
+        row["day"] for row in engine.rows(f"select distinct {split.first_day} as day from {gathered}")
+    }
+    for name in sorted(known.keys() | days.keys()):
+        if name not in days:
             yield name, None
-            continue
-        rows = f"{new} where {conditions[name]}"
-        if name in known:
-            others = f"read_parquet({quoted_path(base.folder / name)}, hive_partitioning = false)"
-            rows += f" union all select {_columns(contract)} from {of_others(others, contract)}"
-        if engine.rows(f"select 1 from ({rows}) limit 1"):
-            yield name, rows
+        elif days[name] in days_left:
+            yield name, f"select * from {gathered} where {split.holds(days[name])}"
 
 
-def _day_file(contract: Contract, day: Any) -> str:
-    return f"{contract.table}/day={day}/part-0.parquet"
+def _gather(
+    engine: DuckDBEngine,
+    contract: Contract,
+    split: Split,
+    base: Snapshot,
+    days: dict[str, date],
+    known: dict[str, File],
+) -> str:
+    """A table of all rows of some files: those of the other customers as published, and the new ones."""
+    columns = _columns(contract)
+    listed = ", ".join(f"date '{day}'" for day in days.values()) or "null"
+    rows = f"select {columns} from {CHANGED}.{contract.table} where {split.first_day} in ({listed})"
+    paths = ", ".join(quoted_path(base.folder / name) for name in days if name in known)
+    if paths:
+        others = of_others(f"read_parquet([{paths}], hive_partitioning = false)", contract)
+        rows += f" union all select {columns} from {others}"
+    gathered = f"{contract.table}_of_days"
+    with engine.schema(CHANGED):
+        engine.create_table(gathered, rows)
+    return f"{CHANGED}.{gathered}"
+
+
+def _file(contract: Contract, split: Split, first: date) -> str:
+    return f"{contract.table}/{split.folder(first)}/part-0.parquet"
 
 
 def _columns(contract: Contract) -> str:
     return ", ".join(f'cast("{c.name}" as {c.type}) as "{c.name}"' for c in contract.columns)
 
 
-def _metadata(contract: Contract) -> dict[str, str]:
+@cache
+def _metadata(table: str) -> dict[str, str]:
     """What a mart's files say of themselves; of each column as JSON what its type does not."""
+    contract = contracts()[table]
     columns = {
         column.name: column.model_dump(
             include={"description", "unit", "nullable", "values", "min", "max"}, exclude_none=True

@@ -2,6 +2,7 @@
 
     marts/snapshots/<run_id>/mart_x.parquet                     one file per mart
     marts/snapshots/<run_id>/mart_x/day=2026-10-05/part-0.parquet    one per day, for event-level marts
+    marts/snapshots/<run_id>/mart_x/month=2026-10/part-0.parquet     one per month, for journey-level marts
     marts/snapshots/<run_id>/data_dictionary.md, marts.sql      what the columns mean, views of the files
     marts/snapshots/<run_id>/manifest.json                      files, rows, sha256, inputs, versions
     marts/CURRENT                                               the name of the live snapshot
@@ -76,7 +77,7 @@ class Snapshot:
             raise MartError(
                 Problem(f"there is no mart {mart!r}", str(self.folder), advise(mart, self.marts, "mart"))
             )
-        if contracts()[mart].day is not None:
+        if contracts()[mart].split is not None:
             return str(self.folder / mart / "*" / "part-0.parquet")
         return str(self.folder / f"{mart}.parquet")
 

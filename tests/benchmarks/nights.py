@@ -1,7 +1,8 @@
 """What a night costs beside a run that makes everything: a made-up shop, and nights with few new events.
 
-The history is loaded and run once. Then nights bring the shop's last events: so many that they are 1 % and
-0.1 % of all. The yardsticks are that run, and DuckDB sorting the stored events into one Parquet file.
+The history is loaded and run once. Then nights bring the files that the shop delivers on the days after it,
+late events and copies among them. The yardsticks are that run, and DuckDB sorting the stored events into one
+Parquet file.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 
@@ -22,10 +24,12 @@ from journey_analytics.generator.shop import Arguments, generate
 from journey_analytics.project import read_project
 from journey_analytics.run import STEPS, start
 
+_FIRST = date(2024, 1, 1)
+_DAYS = 1000
 _NOW = datetime(2027, 1, 1, tzinfo=UTC)
-_DAYS = 365
 _FILES_A_SOURCE = 12
-_SHARES = (0.01, 0.01, 0.001, 0.001)
+_NIGHTS = (10, 10, 1, 1)
+"""Days of files that the nights to look at bring: of a thousand, about 1 % and 0.1 % of all events."""
 _SNAPSHOTS = 30
 
 
@@ -44,18 +48,16 @@ def run(rows: int, console: Console) -> None:
     """Generate, run, feed nights, compare, print."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "shop"
-        asked = Arguments(rows, rows // 20, _DAYS, 1, date(2025, 1, 1), "parquet")
-        generate(asked, folder, lambda *_: None)
-        shares = [*_SHARES, *[_SHARES[-1]] * (_SNAPSHOTS - 1 - len(_SHARES))]
-        _hold_back(folder, shares)
+        generate(Arguments(rows, rows // 20, _DAYS, 1, _FIRST, "parquet"), folder, lambda *_: None)
+        nights = [*_NIGHTS, *[_NIGHTS[-1]] * (_SNAPSHOTS - 1 - len(_NIGHTS))]
+        held_back = hold_back(folder, nights)
         measured = [_measure(folder, "everything")]
         copy = _sorted_copy(folder)
-        for number, share in enumerate(shares):
-            for file in (folder / "held back").glob(f"{number}-*"):
-                source = file.stem.partition("-")[2]
-                file.rename(folder / "landing" / source / f"night-{number:02}.parquet")
-            measured.append(_measure(folder, f"{share:.1%}"))
-    _print(console, measured[: len(_SHARES) + 1], copy)
+        for files in held_back:
+            for file in files:
+                file.rename(folder / "landing" / file.parent.name / file.name)
+            measured.append(_measure(folder, f"{len({file.name for file in files})} days"))
+    _print(console, measured[: len(_NIGHTS) + 1], copy)
     console.print(
         f"{len(measured)} snapshots: {measured[-1].marts / measured[0].marts:.2f} times the disk of "
         f"the first ({measured[0].marts / 1e6:.1f} MB)"
@@ -63,29 +65,29 @@ def run(rows: int, console: Console) -> None:
     console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
 
 
-def _hold_back(folder: Path, shares: Sequence[float]) -> None:
-    """Take the last events out of the shop's files, a file for each night and source; few files stay."""
-    (folder / "held back").mkdir()
+def hold_back(folder: Path, nights: Sequence[int]) -> list[list[Path]]:
+    """Take the last days' files away, and make few files of the others; the files of each night to come."""
     sources = sorted((folder / "landing").iterdir())
+    days = sorted({file.stem for source in sources for file in source.iterdir()})
+    ends = [len(days) - sum(nights[number:]) for number in range(len(nights) + 1)]
     with duckdb.connect() as engine:
-        engine.execute("set TimeZone = 'UTC'")
-        times = " union all ".join(f"select ts from '{source}/*.parquet'" for source in sources)
-        edges = [1 - sum(shares[number:]) for number in range(len(shares))]
-        cuts = engine.execute(f"select quantile_disc(ts, {edges}) from ({times})").fetchall()[0][0]
         for source in sources:
+            (folder / "held back" / source.name).mkdir(parents=True)
             files = sorted(source.iterdir())
-            rows = f"read_parquet('{source}/*.parquet')"
-            for number, (cut, following) in enumerate(zip(cuts, [*cuts[1:], None], strict=True)):
-                until = "" if following is None else f"and ts < '{following}'"
-                target = folder / "held back" / f"{number}-{source.name}.parquet"
-                engine.execute(f"copy (from {rows} where ts >= '{cut}' {until}) to '{target}'")
+            history = [file for file in files if file.stem < days[ends[0]]]
+            for file in files[len(history) :]:
+                file.rename(folder / "held back" / source.name / file.name)
             for number in range(_FILES_A_SOURCE):
-                names = [str(file) for file in files[number::_FILES_A_SOURCE]]
+                names = [str(file) for file in history[number::_FILES_A_SOURCE]]
                 if names:
-                    history = f"from read_parquet({names}) where ts < '{cuts[0]}'"
-                    engine.execute(f"copy ({history}) to '{source}/history-{number:02}.parquet'")
-            for file in files:
+                    merged = source / f"history-{number:02}.parquet"
+                    engine.execute(f"copy (from read_parquet({names})) to '{merged}'")
+            for file in history:
                 file.unlink()
+    return [
+        [file for day in days[begin:end] for file in (folder / "held back").glob(f"*/{day}.parquet")]
+        for begin, end in pairwise(ends)
+    ]
 
 
 def _measure(folder: Path, what: str) -> Measured:

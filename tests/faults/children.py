@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -37,17 +38,19 @@ def fork(work: Callable[[], None], log: Path) -> int:
         code = ended.code if isinstance(ended.code, int) else 1
     finally:
         with contextlib.suppress(OSError):
+            if code == _NO_EXIT:
+                traceback.print_exc()
             sys.stderr.flush()
         os._exit(code)
 
 
-def start_run(folder: Path, log: Path, failpoint: str | None = None) -> int:
+def start_run(folder: Path, log: Path, *options: str, failpoint: str | None = None) -> int:
     """Start `journey run` on a project; its process id."""
 
     def work() -> None:
         if failpoint is not None:
             os.environ[VARIABLE] = failpoint
-        cli.main(["run", "-p", str(folder), "--json"])
+        cli.main(["run", "-p", str(folder), "--json", *options])
 
     return fork(work, log)
 
@@ -58,9 +61,9 @@ def ended(pid: int) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def run(folder: Path, log: Path, failpoint: str | None = None) -> int:
+def run(folder: Path, log: Path, *options: str, failpoint: str | None = None) -> int:
     """`journey run` to its end: its exit code, minus the signal that killed it."""
-    return ended(start_run(folder, log, failpoint))
+    return ended(start_run(folder, log, *options, failpoint=failpoint))
 
 
 def is_running(pid: int) -> bool:

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import re
 import signal
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
 
-from journey_analytics import cli
+from journey_analytics import cli, failpoints
 from journey_analytics.failpoints import LIST, MARK
+from journey_analytics.run import STEPS
 from tests.faults.children import ended, fork, is_running, pauses, run, start_run
 from tests.faults.outcome import Outcome
 from tests.faults.shop import copy, deliver, live_set, write_shop
 
+_NAMED = re.compile(r'failpoints\.reach\("([a-z_.]+)"\)')
+_PUBLISHING = ("publish", "keep")
+
 
 class Ready:
-    """A project with a published set and new events beside it, and the sets before and after."""
+    """A project with a published set and new events beside it, and the sets before and after.
 
-    def __init__(self, scratch: Path) -> None:
+    Args:
+        scratch: where it is made.
+        settings: lines that its journey.yaml has besides.
+    """
+
+    def __init__(self, scratch: Path, settings: str = "") -> None:
         self.scratch = scratch
         self.log = scratch / "log"
         self.before = scratch / "before"
-        write_shop(self.before)
+        write_shop(self.before, settings)
         self._must(run(self.before, self.log))
         self.old = live_set(self.before)
         deliver(self.before)
@@ -32,6 +44,8 @@ class Ready:
         begun = monotonic()
         self._must(run(undisturbed, self.log))
         self.seconds = monotonic() - begun
+        status = json.loads((undisturbed / "marts" / "_status.json").read_text(encoding="utf-8"))
+        self.seconds_of = {row["step"]: row["seconds"] for row in status["last_attempt"]["steps"]}
         self.new = live_set(undisturbed)
         if self.old == self.new or "broken" in self.old + self.new:
             message = f"the sets to compare are {self.old} and {self.new}"
@@ -55,32 +69,54 @@ class Ready:
             raise SystemExit(f"an undisturbed run ended with {code}:\n{self.log.read_text(encoding='utf-8')}")
 
 
+def failpoint_names() -> tuple[str, ...]:
+    """Every failpoint there is: those that the code names, and two of each step."""
+    named = (
+        name
+        for path in Path(failpoints.__file__).parent.rglob("*.py")
+        for name in _NAMED.findall(path.read_text(encoding="utf-8"))
+    )
+    steps = ("inputs", *(step.name for step in STEPS))
+    return tuple(sorted({*named, *(f"{step}.{end}" for step in steps for end in ("begins", "done"))}))
+
+
 def sweep(scratch: Path, *, quick: bool) -> list[Outcome]:
-    """Die at every failpoint: where it is reached first, and where it is reached last."""
-    ready = Ready(scratch)
-    outcomes: dict[str, Outcome] = {}
-    for place in _places(ready)[:: 8 if quick else 1]:
-        name, _, number = place.partition(":")
-        outcome = outcomes.setdefault(name, Outcome(f"kill -9 at {name}"))
+    """Die at every failpoint, where it is reached first and where it is reached last.
+
+    In a night that removes a snapshot, and at the places that only a full run comes to in such a one.
+    """
+    ready = Ready(scratch, settings="marts: {keep: 1}\n")
+    night, full = _hits(ready), _hits(ready, "--full")
+    tries = [(name, number, ()) for name, last in night.items() for number in sorted({1, last})]
+    tries += [
+        (name, number, ("--full",))
+        for name, last in full.items()
+        if name not in night
+        for number in sorted({1, last})
+    ]
+    # those that change the disk first
+    tries.sort(key=lambda one: one[0].endswith((".begins", ".done")))
+    outcomes = {name: Outcome(f"kill -9 at {name}") for name in failpoint_names()}
+    for name, number, options in tries[:: 8 if quick else 1]:
+        outcome = outcomes[name]
         folder = ready.try_project()
         outcome.tries += 1
-        code = run(folder, ready.log, failpoint=place)
+        code = run(folder, ready.log, *options, failpoint=f"{name}:{number}")
         if code != -signal.SIGKILL:
             outcome.note = f"it did not die at hit {number}: exit code {code}"
         outcome.saw(live_set(folder), ready.old, ready.new)
         ready.recover(folder, outcome)
         sys.stderr.write(f"{outcome}\n")
-    return list(outcomes.values())
+    return [outcome for outcome in outcomes.values() if outcome.tries or not quick]
 
 
-def _places(ready: Ready) -> list[str]:
-    """Every failpoint with the numbers of its first and its last hit; those that change the disk first."""
+def _hits(ready: Ready, *options: str) -> Counter[str]:
+    """How often an undisturbed run comes to each failpoint."""
     listed = ready.scratch / "listed"
-    run(ready.try_project(), listed, failpoint=LIST)
+    listed.unlink(missing_ok=True)
+    run(ready.try_project(), listed, *options, failpoint=LIST)
     lines = listed.read_text(encoding="utf-8").splitlines()
-    hits = Counter(line.removeprefix(MARK) for line in lines if line.startswith(MARK))
-    places = dict.fromkeys(f"{name}:{number}" for name, last in hits.items() for number in (1, last))
-    return sorted(places, key=lambda place: place.partition(":")[0].endswith((".begins", ".done")))
+    return Counter(line.removeprefix(MARK) for line in lines if line.startswith(MARK))
 
 
 def random_kills(scratch: Path, *, quick: bool) -> list[Outcome]:
@@ -94,9 +130,13 @@ def random_kills(scratch: Path, *, quick: bool) -> list[Outcome]:
     reader = fork(lambda: _read_on(folder, seen, stop), ready.log)
     while killed.tries < (5 if quick else 50):
         pid = start_run(folder, ready.log)
-        # publishing is short and comes last: every second kill is aimed at it
-        earliest = 0.8 * ready.seconds if killed.tries % 2 else 0.0
-        for _ in pauses(dice.uniform(earliest, ready.seconds)):
+        # publishing is short and comes late: every second kill is aimed at it
+        moments = (
+            _moments_of_publishing(ready, folder, pid, dice.random())
+            if killed.tries % 2
+            else pauses(dice.uniform(0, ready.seconds))
+        )
+        for _ in moments:
             if not is_running(pid):
                 break
         if is_running(pid):
@@ -115,6 +155,17 @@ def random_kills(scratch: Path, *, quick: bool) -> list[Outcome]:
         read.saw(line, ready.old, ready.new)
     read.to_recover, read.recovered = killed.to_recover, killed.recovered
     return [killed, read]
+
+
+def _moments_of_publishing(ready: Ready, folder: Path, pid: int, share: float) -> Iterator[None]:
+    """Give the turn back until a run has done so much of the steps that publish and keep."""
+    status = folder / "marts" / "_status.json"
+    while True:
+        last = json.loads(status.read_text(encoding="utf-8"))["last_attempt"]
+        if last["pid"] == pid and last["step"] in _PUBLISHING:
+            break
+        yield from pauses(0.005)
+    yield from pauses(share * sum(ready.seconds_of[step] for step in _PUBLISHING))
 
 
 def _back_to_old(ready: Ready, folder: Path) -> None:

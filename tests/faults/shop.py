@@ -20,9 +20,11 @@ _FIRST, _ALL = 28 * 72, 31 * 72
 _CHANNELS = ("email", "ads", "direct", "referral")
 
 
-def write_shop(folder: Path) -> None:
-    """Make the project with its first four weeks, not run yet."""
+def write_shop(folder: Path, settings: str = "") -> None:
+    """Make the project with its first four weeks, not run yet, and further lines of journey.yaml."""
     copy_project(CHECKOUT / "tests" / "projects" / "tiny", folder)
+    with (folder / "journey.yaml").open("a", encoding="utf-8") as file:
+        file.write(settings)
     (folder / "input" / "web.csv").write_text(_HEADER + "".join(_events(0, _FIRST)), encoding="utf-8")
 
 
@@ -42,24 +44,36 @@ def _events(first: int, last: int) -> Iterator[str]:
 
 
 def live_set(folder: Path) -> str:
-    """One hash over every file of the live marts, or what is wrong with them.
-
-    It follows the pointer as any reader would: the manifest names the files, each must have its hash.
-    """
+    """One hash over every file of the live marts, or what is wrong with them."""
     try:
-        name = (folder / "marts" / "CURRENT").read_text(encoding="utf-8").strip()
-        snapshot = folder / "marts" / "snapshots" / name
-        manifest = json.loads((snapshot / "manifest.json").read_text(encoding="utf-8"))
-        digest = hashlib.sha256()
-        for mart in sorted(manifest["marts"]):
-            for file in manifest["marts"][mart]["files"]:
-                found = hashlib.sha256((snapshot / file["path"]).read_bytes()).hexdigest()
-                if found != file["sha256"]:
-                    return f"broken: {file['path']}"
-                digest.update(f"{file['path']} {found}\n".encode())
+        files = files_of(live_snapshot(folder))
     except (OSError, ValueError, KeyError) as fault:
         return f"broken: {fault}"
-    return digest.hexdigest()
+    lines = "".join(f"{path} {sha256}\n" for path, sha256 in files.items())
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def live_snapshot(folder: Path) -> Path:
+    """The folder of the live marts, found by following the pointer as any reader would."""
+    name = (folder / "marts" / "CURRENT").read_text(encoding="utf-8").strip()
+    return folder / "marts" / "snapshots" / name
+
+
+def snapshot_folders(folder: Path) -> list[Path]:
+    """The folders of all marts that are kept."""
+    return sorted(place.parent for place in (folder / "marts" / "snapshots").glob("[!.]*/manifest.json"))
+
+
+def files_of(snapshot: Path) -> dict[str, str]:
+    """sha256 of every file of a set of marts: the manifest names them, and each must have its hash."""
+    manifest = json.loads((snapshot / "manifest.json").read_text(encoding="utf-8"))
+    found = {}
+    for mart in sorted(manifest["marts"]):
+        for file in manifest["marts"][mart]["files"]:
+            found[file["path"]] = hashlib.sha256((snapshot / file["path"]).read_bytes()).hexdigest()
+            if found[file["path"]] != file["sha256"]:
+                raise ValueError(file["path"])
+    return found
 
 
 def copy(folder: Path, target: Path) -> Path:

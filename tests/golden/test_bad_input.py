@@ -17,7 +17,7 @@ from journey_analytics.errors import JourneyError
 from journey_analytics.journal import attempt
 from journey_analytics.marts import current
 from journey_analytics.project import read_project
-from tests.conftest import journey, mart_hashes
+from tests.conftest import copy_project, journey, mart_hashes
 
 pytestmark = pytest.mark.slow
 
@@ -216,6 +216,25 @@ def test_a_night_without_a_file_is_noticed_when_its_day_is_asked_for(folder: Pat
     with pytest.raises(JourneyError, match="the check 'events of web' failed") as caught:
         run(folder, NIGHT)
     assert "0 events" in str(caught.value)
+
+
+@pytest.mark.parametrize("files", [30, 1])
+def test_a_month_in_one_go_is_published(folder: Path, files: int) -> None:
+    """After an outage, as the files of its days or as a single one; equal to a run over everything."""
+    days = [NIGHT + timedelta(days=number) for number in range(30)]
+    if files == 1:
+        write(folder, NIGHT, [row for day in days for row in rows_of(day)])
+    else:
+        for day in days:
+            write(folder, day, rows_of(day))
+    run(folder, days[-1])
+    snapshot = current(read_project(folder).marts_folder)
+    assert snapshot.marts["mart_touchpoints"] == sum(
+        len(rows_of(FIRST + timedelta(days=number))) for number in range(DAYS + 30)
+    )
+    at_once = copy_project(folder, folder.with_name("at once"))
+    run(at_once, days[-1])
+    assert mart_hashes(snapshot) == mart_hashes(current(read_project(at_once).marts_folder))
 
 
 def test_a_further_column_is_no_fault(folder: Path) -> None:

@@ -142,7 +142,9 @@ def incomplete_contracts(
             "the key is empty": not contract.key and name not in KEYLESS_TABLES,
             "there are no columns": not columns,
             "a key column is not among the columns": not set(contract.key) <= set(columns),
-            "the day is not among the columns": contract.day is not None and contract.day not in columns,
+            "the column that splits its files is not there": contract.split is not None
+            and contract.split.column not in columns,
+            "it is split by day and by month": contract.day is not None and contract.month is not None,
             "a column stands there twice": len(set(columns)) < len(columns),
             "a key column may be null": any(
                 column.nullable for column in contract.columns if column.name in contract.key

@@ -8,9 +8,11 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+
+from hypothesis import strategies as st
 
 from journey_analytics.marts import current
 from journey_analytics.project import read_project
@@ -82,8 +84,32 @@ class Setup:
     starters: bool = False
 
 
+_HEADER = ("id", "moment", *(field.name for field in fields(Event) if field.name not in ("id", "quarter")))
+
 MODES = {"web": "append", "crm": "replace_day", "list": "snapshot"}
 """The sources of the project, and what a later file of each does."""
+
+
+_NAMES = ("ad", "view", "page", "order", "order", "heartbeat", "other")
+
+
+@st.composite
+def events(draw: st.DrawFn) -> Event:
+    """An event of one of few customers and cookies, seldom with an alias or a ticket."""
+    customer = draw(st.sampled_from(("", "a", "b", "c", "d", "e")))
+    cookie = draw(st.sampled_from(("", "", "x", "y", "a")))
+    return Event(
+        id=f"e{draw(st.integers(0, 60))}",
+        quarter=draw(st.integers(0, 2400)),
+        name=draw(st.sampled_from(_NAMES)),
+        customer=customer,
+        cookie=cookie or ("" if customer else "z"),
+        alias=draw(st.sampled_from(("", "", "", "", "", "b", "d", "f"))),
+        ticket=draw(st.sampled_from(("", "", "", "t1", "t2"))),
+        channel=draw(st.sampled_from(("ads", "mail"))),
+        page=draw(st.sampled_from(("", "/a"))),
+        revenue=draw(st.sampled_from(("", "7.5"))),
+    )
 
 
 def write_project(folder: Path, setup: Setup) -> None:
@@ -96,6 +122,11 @@ def write_project(folder: Path, setup: Setup) -> None:
         (folder / "sources" / f"{source}.yaml").write_text(text, encoding="utf-8")
     if not setup.starters:
         (folder / "stages.yaml").write_text(_STAGES, encoding="utf-8")
+    write_settings(folder, setup)
+
+
+def write_settings(folder: Path, setup: Setup) -> None:
+    """Make the project's settings, or change them."""
     journey = ["inactivity: 6d"]
     if setup.restart:
         journey.append("restart: {after: purchase, on: [awareness], cool_down: 1d}")
@@ -104,7 +135,7 @@ def write_project(folder: Path, setup: Setup) -> None:
     (folder / "journey.yaml").write_text(
         "project: nights\ntimezone: Europe/Berlin\nthreads: 1\nmemory_limit: 1GB\n"
         "conversion: {stage: purchase, window: 5d}\nsession_timeout: 30m\n"
-        f"journey: {{{', '.join(journey)}}}\n"
+        f"journey: {{{', '.join(journey)}}}\nmarts: {{keep: 3}}\n"
         + ("further_stages: [aida_ra]\n" if setup.further else "")
         + "sources: [sources/web.yaml, sources/crm.yaml, sources/list.yaml]\n",
         encoding="utf-8",
@@ -118,17 +149,19 @@ def deliver(folder: Path, night: int, deliveries: Sequence[Delivery]) -> None:
         if MODES[delivery.source] == "snapshot":
             shutil.rmtree(landing)
             landing.mkdir()
-        rows = [
-            {
-                **{name: value for name, value in asdict(event).items() if name != "quarter"},
-                "moment": (FIRST_DAY + timedelta(minutes=15 * event.quarter)).isoformat(),
-            }
-            for event in delivery.events
-        ]
-        with (landing / f"{night:03}-{number}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, sorted(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        path = landing / f"{night:03}-{number}.csv"
+        path.write_text(",".join(_HEADER) + "\n", encoding="utf-8")
+        add_lines(path, delivery.events)
+
+
+def add_lines(path: Path, events: Sequence[Event]) -> None:
+    """Let lines come to a delivered file."""
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, _HEADER, lineterminator="\n")
+        for event in events:
+            row = asdict(event)
+            row["moment"] = (FIRST_DAY + timedelta(minutes=15 * row.pop("quarter"))).isoformat()
+            writer.writerow(row)
 
 
 def run_night(folder: Path, night: int, as_of: date | None = None, *, full: bool = False) -> Run:

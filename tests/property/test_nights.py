@@ -15,33 +15,14 @@ from tests.property.nights import (
     Event,
     Setup,
     deliver,
+    events,
     hashes,
     made_anew,
     run_night,
     write_project,
 )
 
-_NAMES = ("ad", "view", "page", "order", "order", "heartbeat", "other")
 _AS_OFS = (None, None, None, date(2026, 4, 8), date(2026, 4, 15), date(2026, 4, 22))
-
-
-@st.composite
-def events(draw: st.DrawFn) -> Event:
-    """An event of one of few customers and cookies, seldom with an alias or a ticket."""
-    customer = draw(st.sampled_from(("", "a", "b", "c", "d", "e")))
-    cookie = draw(st.sampled_from(("", "", "x", "y", "a")))
-    return Event(
-        id=f"e{draw(st.integers(0, 60))}",
-        quarter=draw(st.integers(0, 2400)),
-        name=draw(st.sampled_from(_NAMES)),
-        customer=customer,
-        cookie=cookie or ("" if customer else "z"),
-        alias=draw(st.sampled_from(("", "", "", "", "", "b", "d", "f"))),
-        ticket=draw(st.sampled_from(("", "", "", "t1", "t2"))),
-        channel=draw(st.sampled_from(("ads", "mail"))),
-        page=draw(st.sampled_from(("", "/a"))),
-        revenue=draw(st.sampled_from(("", "7.5"))),
-    )
 
 
 deliveries = st.builds(

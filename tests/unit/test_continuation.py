@@ -18,21 +18,40 @@ WINDOW = 100
 
 
 def _estimate(*rows: tuple[str, int, int, int]) -> dict[str, dict[str, Any]]:
-    """By channel: the estimate for rows of channel, watched_us, journeys and those that went on."""
-    schema = {
-        column.name: pl.Int64 if column.type == "BIGINT" else pl.String
-        for column in contracts()[INPUT_TABLE].columns
-    }
-    cell = ("m", "touched", "first_touch")
+    """By channel of the first touch: the estimate, from channel, watched_us, journeys and those that went on.
+
+    The journeys enter the stage through that channel as well, and are last seen in another.
+    """
+    types = {"BIGINT": pl.Int64, "BOOLEAN": pl.Boolean}
+    schema = {c.name: types.get(c.type, pl.String) for c in contracts()[INPUT_TABLE].columns}
     frame = pl.DataFrame(
-        [(*cell, channel, "purchase", watched, count, gone) for channel, watched, count, gone in rows],
+        [
+            ("m", f"j{number}", "touched", "purchase", channel, channel, "store", watched, number < gone)
+            for channel, watched, count, gone in rows
+            for number in range(count)
+        ],
         schema=schema,
         orient="row",
     )
     with DuckDBEngine(limits=Limits(memory_limit="1GB", threads=1)) as engine:
         engine.load(INPUT_TABLE, frame)
-        assert estimate_continuations(engine) == len({row[0] for row in rows})
-        return {row["channel"]: row for row in engine.rows(f"select * from {OUTPUT_TABLE}")}
+        made = estimate_continuations(engine)
+        found = engine.rows(f"select * from {OUTPUT_TABLE}")
+    channels = {row[0] for row in rows}
+    assert made == len(found) == (2 * len(channels) + 2 if rows else 0)
+    by_role = {
+        role: {row["channel"]: row for row in found if row["channel_role"] == role}
+        for role in ("all", "first_touch", "stage_entry", "last_touch")
+    }
+    rates = ("continuation_rate", "continuation_rate_low", "continuation_rate_high")
+    entered, first = by_role["stage_entry"], by_role["first_touch"]
+    assert [[entered[c][rate] for rate in rates] for c in first] == [
+        [row[rate] for rate in rates] for row in first.values()
+    ]
+    assert [row["continuation_rate"] for row in by_role["all"].values()] == [
+        row["continuation_rate"] for row in by_role["last_touch"].values()
+    ]
+    return first
 
 
 def test_an_open_journey_counts_until_it_was_last_seen() -> None:

@@ -59,12 +59,12 @@ def test_an_earlier_snapshot_is_made_live_again_if_it_is_sound(tmp_path: Path) -
     assert current(tmp_path).name == "a"
     restore(tmp_path, "b")
     (first.folder / "mart_paths.parquet").write_bytes(b"")
-    (first.folder / "mart_journeys.parquet").unlink()
+    (first.folder / "mart_exit_points.parquet").unlink()
     with pytest.raises(DamagedError) as caught:
         restore(tmp_path, "a")
     assert {Path(problem.where.split(",")[0]).stem for problem in caught.value.problems} == {
         "mart_paths",
-        "mart_journeys",
+        "mart_exit_points",
     }
     assert caught.value.exit_code == 3
     assert current(tmp_path).name == "b"

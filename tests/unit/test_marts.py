@@ -105,7 +105,7 @@ def test_a_flipped_bit_is_found_in_any_file(tmp_path: Path) -> None:
     """Parquet readers give a wrong value for most of them without a word."""
     snapshot = publish(tmp_path, "run1")
     assert damage(snapshot) == []
-    for file in ("mart_journeys.parquet", "mart_touchpoints/day=2024-05-01/part-0.parquet"):
+    for file in ("mart_paths.parquet", "mart_touchpoints/day=2024-05-01/part-0.parquet"):
         path = snapshot.folder / file
         whole = path.read_bytes()
         path.write_bytes(whole[:50] + bytes([whole[50] ^ 1]) + whole[51:])
@@ -122,7 +122,7 @@ def test_a_flipped_bit_is_found_in_any_file(tmp_path: Path) -> None:
 def test_publishing_a_damaged_snapshot_again_gives_a_sound_one_beside_it(tmp_path: Path) -> None:
     """As `--force` does; somebody may be reading the other one."""
     first = publish(tmp_path, "run1")
-    path = first.folder / "mart_journeys.parquet"
+    path = first.folder / "mart_paths.parquet"
     path.write_bytes(path.read_bytes()[:-1])
     with tables() as engine:
         written = write_snapshot(engine, tmp_path, "run1", _about(first))
@@ -158,7 +158,8 @@ def test_files_have_the_types_and_the_words_of_the_contract(tmp_path: Path) -> N
     """Columns in order; grain and description travel with the file."""
     snapshot = publish(tmp_path)
     contract = contracts()["mart_journeys"]
-    file = pq.ParquetFile(snapshot.folder / "mart_journeys.parquet")
+    (path,) = snapshot.folder.glob("mart_journeys/*/part-0.parquet")
+    file = pq.ParquetFile(path)
     assert file.schema_arrow.names == contract.column_names
     (revenue,) = [column.type for column in contract.columns if column.name == "revenue"]
     assert str(file.schema_arrow.field("revenue").type) == revenue.lower().replace(
@@ -177,7 +178,24 @@ def test_event_level_marts_have_one_file_a_day(tmp_path: Path) -> None:
     found = pl.read_parquet(pattern, hive_partitioning=False)
     assert sorted(found["event_id"].to_list()) == ["1", "2", "3", "4"]
     assert "day" not in found.columns
-    assert snapshot.pattern("mart_journeys") == str(snapshot.folder / "mart_journeys.parquet")
+    assert snapshot.pattern("mart_paths") == str(snapshot.folder / "mart_paths.parquet")
+
+
+def test_journey_level_marts_have_one_file_a_month(tmp_path: Path) -> None:
+    """Of the month in which a journey was last seen, its first and last day included."""
+    days = ("2023-12-31", "2024-01-01", "2024-01-31", "2024-02-01")
+    snapshot = publish(
+        tmp_path, mart_journeys=[{"journey_id": day, "last_touchpoint_date": day} for day in days]
+    )
+    found = {
+        path.parent.name: pl.read_parquet(path, hive_partitioning=False)["journey_id"].sort().to_list()
+        for path in snapshot.folder.glob("mart_journeys/*/part-0.parquet")
+    }
+    assert found == {
+        "month=2023-12": ["2023-12-31"],
+        "month=2024-01": ["2024-01-01", "2024-01-31"],
+        "month=2024-02": ["2024-02-01"],
+    }
 
 
 def test_an_unknown_mart_is_named_with_the_closest(tmp_path: Path) -> None:

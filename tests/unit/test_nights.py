@@ -265,6 +265,23 @@ def test_a_file_that_vanished_stays_in_force_and_a_night_may_bring_none(shop: Pa
     assert hashes(shop) == before
 
 
+def test_a_list_that_is_loaded_whole_may_come_back_to_an_earlier_state(shop: Path, tmp_path: Path) -> None:
+    """One customer is on it, then another, then the one again: a copy of its first file."""
+    one, other = (Delivery("list", (Event(who, _DAY, "view", customer=who),)) for who in ("c1", "new"))
+    seen = []
+    for night, state in enumerate([one, other, one], start=1):
+        deliver(shop, night, [state])
+        run = run_night(shop, night)
+        seen.append((run.run_id, hashes(shop)))
+        assert run.night is not None
+    assert seen[0] == seen[2] != seen[1]
+    (file,) = (shop / "landing" / "list").iterdir()
+    file.unlink()
+    run_night(shop, 4)
+    assert hashes(shop) == seen[0][1]
+    assert hashes(shop) == made_anew(shop, tmp_path / "anew", 5)
+
+
 def test_a_pattern_that_never_found_a_file_is_told_with_the_closest_folder(shop: Path) -> None:
     """One that found some before may find none tonight."""
     mapping = shop / "sources" / "crm.yaml"

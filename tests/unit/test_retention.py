@@ -56,7 +56,7 @@ def test_a_scratch_folder_left_by_a_killed_run_is_in_nobodys_way(tmp_path: Path)
     publish(tmp_path, "run1")
     left = tmp_path / "snapshots" / ".run2.tmp"
     left.mkdir()
-    (left / "mart_journeys.parquet").write_bytes(b"half a fi")
+    (left / "mart_paths.parquet").write_bytes(b"half a fi")
     (left / "manifest.json").write_text("{}", encoding="utf-8")
     assert remove_old_snapshots(tmp_path, keep=1) == []
     snapshot = publish(tmp_path, "run2")

@@ -8,6 +8,8 @@ continuations happen (sql/intermediate/int_stage_horizons.sql); a journey counts
 
     period.py     the days compared: eight weeks, and the three weeks after them
     changes.py    has the rate of a stage and channel changed, from which day to which, by how much
+    dispersion.py how much days differ without a change, learned from all channels of a stage
+    weights.py    which cells to listen to more closely, so that looking at all of them costs least
     slices.py     which part of the journeys carries a change
     kernels.py    the tables of both: int_stage_changes, int_stage_limits, int_alert_causes
     published.py  the published alerts, and what the record of runs says about the data behind them

@@ -13,8 +13,11 @@ import numpy as np
 import polars as pl
 
 from journey_analytics.alerts.changes import (
+    LEVEL,
+    Baseline,
     Series,
     are_alerts,
+    clearness,
     fall,
     fit_baseline,
     limits,
@@ -22,6 +25,7 @@ from journey_analytics.alerts.changes import (
     recent,
 )
 from journey_analytics.alerts.period import BASELINE_DAYS, TREND_DAYS
+from journey_analytics.alerts.weights import weights
 from journey_analytics.statistics import Floats
 
 CELL = ("stage_model", "channel_role", "channel", "stage")
@@ -70,7 +74,7 @@ def read_cells(days: pl.DataFrame, as_of: date) -> Cells:
 
 def find_changes(cells: Cells, as_of: date) -> pl.DataFrame:
     """int_stage_changes: the change of every cell; the q-values are those of one stage model's cells."""
-    series = Series(cells.reached, cells.continued, fit_baseline(cells.reached, cells.continued))
+    series = Series(cells.reached, cells.continued, baseline_of(cells))
     lately = recent(series)
     found, p_value = fall(series)
     is_tested = series.baseline.freedom > 0
@@ -78,7 +82,7 @@ def find_changes(cells: Cells, as_of: date) -> pl.DataFrame:
     model = cells.names["stage_model"].to_numpy()
     for name in np.unique(model):
         family = is_tested & (model == name)
-        q_value[family] = q_values(p_value[family])
+        q_value[family] = q_values(p_value[family], weights(clearness(series)[family], LEVEL))
     is_alert = are_alerts(found, q_value)
     change, low, high = lately.change
     alert_change, alert_low, alert_high = found.change
@@ -113,6 +117,13 @@ def find_changes(cells: Cells, as_of: date) -> pl.DataFrame:
     )
 
 
+def baseline_of(cells: Cells) -> Baseline:
+    """What to expect; the channels of a stage are alike in how much their days differ, its total is not."""
+    is_total = pl.col("channel_role") == "all"
+    groups = cells.names.select(pl.struct("stage_model", "stage", is_total).rank("dense").cast(pl.Int64))
+    return fit_baseline(cells.reached, cells.continued, groups.to_series().to_numpy())
+
+
 def _weekday_factors(cells: Cells, expected: Floats, reached: Floats) -> Floats:
     """How much likelier the days of each stretch are to be gone on from than the baseline's, by weekday."""
     n = cells.reached[:, :BASELINE_DAYS].sum(axis=1)
@@ -123,7 +134,7 @@ def _weekday_factors(cells: Cells, expected: Floats, reached: Floats) -> Floats:
 
 def find_limits(cells: Cells, changes: pl.DataFrame, as_of: date) -> pl.DataFrame:
     """int_stage_limits: what each day of each cell lets expect, and whether it is a day of an alert."""
-    baseline = fit_baseline(cells.reached, cells.continued)
+    baseline = baseline_of(cells)
     low, high = limits(baseline, cells.reached)
     cell, day = np.nonzero((cells.reached > 0) & (baseline.freedom > 0)[:, None])
     begin = as_of - timedelta(days=TREND_DAYS - 1)

@@ -1,14 +1,15 @@
 """Has a rate changed: every stretch of the last weeks against the same weekdays of the weeks before.
 
-A cell (a stage and channel) is a row of daily counts: journeys that reached the stage, and those of them that
-went on. Each weekday has the rate that the eight days of that name had in the baseline. Days differ by more
-than chance alone: the variance is that of the binomial times the dispersion of the baseline's days (quasi-
-binomial: P. McCullagh, J. A. Nelder, Generalized linear models, 1989, section 4.5), and the rates of the
-baseline are themselves uncertain. Every stretch of days in the window is scored by the signed root of its
-deviance from what the baseline lets expect; the best stretch is where the change began and ended (the scan of
-M. Kulldorff, A spatial scan statistic, 1997, in one dimension). Its p-value pays for as many looks as there
-are stretches of each length that share no day, since others say nearly the same (the tests hold that against
-simulated cells); the cells' q-values are those of Benjamini and Hochberg.
+A cell (a stage and channel) is a row of daily counts: journeys that reached the stage, and those of them
+that went on. Each weekday has the rate that the eight days of that name had in the baseline. Days differ by
+more than chance alone: the variance is that of the binomial times the dispersion of the baseline's days
+(quasibinomial: P. McCullagh, J. A. Nelder, Generalized linear models, 1989, section 4.5; dispersion.py),
+and the rates of the baseline are themselves uncertain. Every stretch of days in the window is scored by the
+signed root of its deviance from what the baseline lets expect; the best stretch is where the change began
+and ended (the scan of M. Kulldorff, A spatial scan statistic, 1997, in one dimension). Its p-value pays for
+as many looks as there are stretches of each length that share no day, since others say nearly the same (the
+tests hold that against simulated cells); the cells' q-values are those of Benjamini and Hochberg, of
+weighted p-values (weights.py).
 
 Belongs here: formulas on arrays. Does not belong here: which cells there are (cells.py), causes (slices.py).
 """
@@ -21,7 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from journey_analytics.alerts.dispersion import moderated
 from journey_analytics.alerts.period import BASELINE_DAYS, TREND_DAYS, WEEK, WINDOW_DAYS
+from journey_analytics.alerts.weights import FALL, FALL_DAYS
 from journey_analytics.statistics import Z_95, Floats
 
 Flags = NDArray[np.bool_]
@@ -35,10 +38,12 @@ FEWEST_JOURNEYS = 100
 """A stretch with fewer journeys is too small to be called a change."""
 SMALLEST_EFFECT = 0.05
 """A change by less than this share of the journeys that should have gone on, or dropped off, is no alert."""
-ALERT_Q = 0.1
+ALERT_Q = 0.15
 """Cells with a smaller q-value are alerts: at most this share of them is expected to be false."""
 LOOKS = sum(WINDOW_DAYS // length for length in range(1, WINDOW_DAYS + 1))
 """How many stretches of the window share no day with another of their length."""
+LEVEL = ALERT_Q / LOOKS
+"""The p-value of one stretch that would be an alert if there were one cell alone."""
 _STILL = 3.84
 """A change lasts unless the days after it fit the baseline better, by this much deviance (95 %)."""
 
@@ -51,13 +56,13 @@ class Baseline:
         rates: share expected to go on, of the day's weekday.
         uncertainty: by cell and weekday, variance of that rate.
         dispersion: by cell, how many times as much the days differ as chance alone would make them, from 1.
-        freedom: by cell, degrees of freedom that the dispersion was estimated with; 0: not to be tested.
+        freedom: by cell, degrees of freedom that the dispersion is known with; 0: not to be tested.
     """
 
     rates: Floats
     uncertainty: Floats
     dispersion: Floats
-    freedom: Ints
+    freedom: Floats
 
 
 @dataclass(frozen=True)
@@ -111,12 +116,13 @@ class Stretches:
         return change, change - half, change + half
 
 
-def fit_baseline(reached: Floats, continued: Floats) -> Baseline:
+def fit_baseline(reached: Floats, continued: Floats, groups: Ints) -> Baseline:
     """The baseline of each cell from its first 56 days.
 
     Args:
         reached: journeys by cell and day of the period, its last day last; 77 days.
         continued: those of them that went on.
+        groups: number of the group of cells whose days differ alike (dispersion.py).
     """
     shape = (len(reached), BASELINE_DAYS // WEEK, WEEK)
     n = reached[:, :BASELINE_DAYS].reshape(shape)
@@ -127,13 +133,19 @@ def fit_baseline(reached: Floats, continued: Floats) -> Baseline:
     spread = rates * (1.0 - rates)
     pearson = ((k - n * rates[:, None, :]) ** 2 / np.maximum(n * spread[:, None, :], 1e-9)).sum(axis=(1, 2))
     days = (n > 0).sum(axis=(1, 2))
-    freedom = days - (n.sum(axis=1) > 0).sum(axis=1)
-    dispersion = np.maximum(_ratio(pearson, freedom), 1.0)
-    uncertainty = dispersion[:, None] * spread / (n.sum(axis=1) + 1.0)
-    places = np.arange(TREND_DAYS) % WEEK
+    freedom = np.asarray(days - (n.sum(axis=1) > 0).sum(axis=1), dtype=np.float64)
     weekly = k.sum(axis=(1, 2)) / np.maximum(days, 1) * WEEK
     is_tested = (days >= FEWEST_BASELINE_DAYS) & (weekly >= FEWEST_CONTINUED)
-    return Baseline(rates[:, places], uncertainty, dispersion, np.where(is_tested, freedom, 0))
+    dispersion, freedom = moderated(
+        _ratio(pearson, freedom),
+        np.where(is_tested, freedom, 0.0),
+        n.sum(axis=(1, 2)) / np.maximum(days, 1),
+        groups,
+    )
+    dispersion = np.maximum(dispersion, 1.0)
+    uncertainty = dispersion[:, None] * spread / (n.sum(axis=1) + 1.0)
+    places = np.arange(TREND_DAYS) % WEEK
+    return Baseline(rates[:, places], uncertainty, dispersion, freedom)
 
 
 class Series:
@@ -217,9 +229,21 @@ def recent(series: Series) -> Stretches:
     return series.stretch(first, np.maximum(series.last_day, first))
 
 
-def q_values(p_values: Floats) -> Floats:
+def clearness(series: Series) -> Floats:
+    """By cell, how many standard deviations the fall that alerts are for would show in its usual days."""
+    begin = np.zeros(len(series.last_day), dtype=np.int64)
+    usual = series.stretch(begin, begin + BASELINE_DAYS - 1)
+    reached, expected = (number / BASELINE_DAYS * FALL_DAYS for number in (usual.reached, usual.expected))
+    root = signed_root(reached, (1.0 - FALL) * expected, expected)
+    # each weekday of the baseline is as uncertain as its few days make it
+    noise = series.baseline.dispersion * (1.0 + WEEK / BASELINE_DAYS)
+    return np.asarray(root / np.sqrt(noise))
+
+
+def q_values(p_values: Floats, weight: Floats) -> Floats:
     """The false discovery rate at which each cell would be an alert: Benjamini, Hochberg 1995."""
-    return np.asarray(stats.false_discovery_control(p_values)) if p_values.size else p_values
+    weighted = np.minimum(p_values / weight, 1.0)
+    return np.asarray(stats.false_discovery_control(weighted)) if weighted.size else weighted
 
 
 def are_alerts(found: Stretches, q_value: Floats) -> Flags:

@@ -24,12 +24,14 @@ class Alert:
         causes: its rows of mart_alert_causes, the likeliest first.
         exits: its rows of mart_alert_exits, those that grew most first.
         signs: its rows of mart_alert_signs.
+        restated: what the snapshot's run restated of its stage on its days: reason, days, journeys.
     """
 
     figures: Row
     causes: list[Row]
     exits: list[Row]
     signs: list[Row]
+    restated: list[Row]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,33 @@ class Alerts:
         return asdict(self)
 
 
+_RESTATED = """
+    with moved as (
+        select
+            alert_number,
+            reason,
+            measure,
+            count(distinct entry_date) as days,
+            cast(sum(abs(after - before)) as bigint) as journeys
+        from mart_stage_alerts
+        inner join mart_restatements using (stage_model)
+        where
+            stage_model = {model}
+            and run_id = {run}
+            and mart_restatements.stage in (mart_stage_alerts.stage, '(any)')
+            and funnel_kind = 'touched'
+            and mart_restatements.channel_role = 'all'
+            and entry_date between first_date and last_date
+        group by all
+    )
+    select alert_number, reason, max(days) as days, max(journeys) as journeys
+    from moved
+    group by all
+    order by alert_number, journeys desc, reason
+"""
+"""A journey may be restated in several measures: the one that moved most says how many there are."""
+
+
 def read_alerts(snapshot: Snapshot) -> Alerts:
     """The alerts of a snapshot."""
     model = quoted(str(snapshot.manifest["stage_model"]))
@@ -65,6 +94,8 @@ def read_alerts(snapshot: Snapshot) -> Alerts:
             ("mart_alert_signs", "sign, event_name"),
         )
     }
+
+    rows["restated"] = query(snapshot, _RESTATED.format(model=model, run=quoted(snapshot.run_id))).to_dicts()
 
     def of(mart: str, number: int) -> list[Row]:
         return [row for row in rows[mart] if row["alert_number"] == number]
@@ -87,7 +118,7 @@ def read_alerts(snapshot: Snapshot) -> Alerts:
                 row,
                 *(
                     of(mart, row["alert_number"])
-                    for mart in ("mart_alert_causes", "mart_alert_exits", "mart_alert_signs")
+                    for mart in ("mart_alert_causes", "mart_alert_exits", "mart_alert_signs", "restated")
                 ),
             )
             for row in rows["mart_stage_alerts"]

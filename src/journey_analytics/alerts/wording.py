@@ -22,6 +22,13 @@ _NAMES = {
     "first_touch_channel": "first channel",
 }
 _MOST_EXITS = 3
+_REASONS = {
+    "rule_change": "other rules or settings",
+    "late_events": "events that came late",
+    "identity_merge": "ids merged to one customer",
+}
+_SUSPECT_SHARE = 0.1
+"""Fewer journeys restated than this share of those lost do not explain the loss."""
 
 
 def headline(found: Alerts) -> str:
@@ -53,7 +60,13 @@ def title(alert: Alert) -> str:
 
 def sentences(alert: Alert) -> list[str]:
     """What changed, what it cost, what carries it, what was done instead, whether to doubt the data."""
-    return [_change(alert.figures), _cost(alert.figures), _cause(alert), *_instead(alert), *_signs(alert)]
+    return [
+        _change(alert.figures),
+        _cost(alert.figures),
+        _cause(alert),
+        *_instead(alert),
+        *_suspicions(alert),
+    ]
 
 
 def doubts(found: Alerts) -> list[str]:
@@ -105,14 +118,19 @@ def _instead(alert: Alert) -> list[str]:
     return [f"What those who stopped did next: {told}."] if told else []
 
 
-def _signs(alert: Alert) -> list[str]:
+def _suspicions(alert: Alert) -> list[str]:
     words = {"fell_silent": "all but stopped", "appeared": "appeared"}
-    told = "; ".join(
+    told = [
         f"event {row['event_name']} {words[row['sign']]} "
         f"({row['events_per_day']:,.0f} a day, before {row['baseline_events_per_day'] or 0:,.0f})"
         for row in alert.signs
-    )
-    return [f"Doubt the data first: {told}."] if told else []
+    ]
+    told += [
+        f"this run restated {_count(row['journeys'], 'journey')} of these days ({_REASONS[row['reason']]})"
+        for row in alert.restated
+        if row["journeys"] >= _SUSPECT_SHARE * alert.figures["excess_drops"]
+    ]
+    return [f"Doubt the data first: {'; '.join(told)}."] if told else []
 
 
 def _percent(share: float, digits: int = 1) -> str:

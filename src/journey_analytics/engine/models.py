@@ -18,8 +18,8 @@ _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
 _COMMENT = re.compile(r"--[^\n]*")
 LAYERS = ("staging", "intermediate", "marts")
 
-VIEWS = frozenset({"stg_events"})
-"""Models not worth a table of their own: one reader takes all their columns, the others a few."""
+VIEWS = frozenset({"stg_events", "int_stage_durations"})
+"""Models not worth a table of their own: one reader takes all their columns, any other a few."""
 
 
 @dataclass(frozen=True)

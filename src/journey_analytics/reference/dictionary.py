@@ -109,7 +109,11 @@ def _section(contract: Contract) -> list[str]:
         contract.description,
         "",
         f"Grain: {contract.grain}. Key: {', '.join(f'`{name}`' for name in contract.key)}.",
-        *([f"One file for each `{contract.day}`."] if contract.day else []),
+        *(
+            [f"One file for each {contract.split.unit} of `{contract.split.column}`."]
+            if contract.split
+            else []
+        ),
         "",
         *table(["column", "type", "unit", "may be null", "values", "meaning"], columns),
         *(_rules(contract.rules) if contract.rules else []),
@@ -123,7 +127,7 @@ def _rules(rules: Sequence[TableRule]) -> list[str]:
 
 def _view(contract: Contract) -> str:
     mart = contract.table
-    files = f"{mart}/*/part-0.parquet" if contract.day else f"{mart}.parquet"
+    files = f"{mart}/*/part-0.parquet" if contract.split else f"{mart}.parquet"
     if contract.record:
         files = f"../../{RECORD_FOLDER}/{mart}/*.parquet"
     place = f"coalesce(getvariable('snapshot') || '/', '') || {quoted(files)}"

@@ -150,9 +150,10 @@ STEPS: tuple[Step, ...] = (
 def steps_to_do(run: Run, *, force: bool) -> tuple[tuple[Step, ...], bool]:
     """The steps to do, and whether the marts are up to date: then it is only the report.
 
-    They are when the live ones were made from the same inputs, rules, settings and code.
+    They are when the live ones were made from the same inputs, rules, settings and code, and the store holds
+    those inputs: an entry of its ledger that was damaged and deleted is made again.
     """
-    if not force and is_current(run.project.marts_folder, run.run_id):
+    if not force and not run.new_batches and is_current(run.project.marts_folder, run.run_id):
         run.snapshot = current(run.project.marts_folder)
         run.as_of = run.snapshot.as_of
         return STEPS[-1:], True
@@ -162,7 +163,7 @@ def steps_to_do(run: Run, *, force: bool) -> tuple[tuple[Step, ...], bool]:
 def run_id_of(project: Project, store: Store, found: list[Batch], as_of: date | None) -> str:
     """A name made from everything that decides the marts, so that the same gives the same."""
     parts = {
-        "loads": sorted({load.batch_id for load in store.loads} | {batch.batch_id for batch in found}),
+        "loads": sorted(_loads_that_count(project, store, found)),
         "config": project.config_sha256,
         "as_of": as_of,
         "version": __version__,
@@ -170,3 +171,14 @@ def run_id_of(project: Project, store: Store, found: list[Batch], as_of: date | 
     }
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _loads_that_count(project: Project, store: Store, found: list[Batch]) -> set[str]:
+    """The ids of all loads, those of this run included, but for earlier states of sources loaded whole."""
+    ids = {load.batch_id for load in store.loads} | {batch.batch_id for batch in found}
+    for source in project.sources:
+        if source.mapping.is_loaded_whole:
+            loaded = [load.batch_id for load in store.of(source.name) if load.releases is None]
+            states = loaded + [batch.batch_id for batch in found if batch.source.name == source.name]
+            ids -= set(states) - set(states[-1:])
+    return ids

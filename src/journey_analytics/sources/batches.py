@@ -22,7 +22,7 @@ from journey_analytics.disk import sha256_of
 from journey_analytics.errors import Problem, SourceError
 from journey_analytics.sources.files import InputFile, csv_header, find_files
 from journey_analytics.sources.mapping import Source
-from journey_analytics.sources.store import LoadedFile, Store
+from journey_analytics.sources.store import Load, LoadedFile, Store
 from journey_analytics.sources.values import EVENT_TYPES, row_rules
 
 GROWING = ("csv", "jsonl", "access_log")
@@ -135,6 +135,14 @@ def mapping_sha256(source: Source) -> str:
         row_rules(source),
     )
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+def came_back(store: Store, batch: Batch) -> Load | None:
+    """The load of a batch, when its source is loaded whole and was in another state since; else None."""
+    if not batch.source.mapping.is_loaded_whole:
+        return None
+    loads = [load for load in store.of(batch.source.name) if load.releases is None]
+    return next((load for load in loads[:-1] if load.batch_id == batch.batch_id), None)
 
 
 def groups_to_load(store: Store, found: Iterable[Batch]) -> Iterator[list[Batch]]:

@@ -13,7 +13,7 @@ Tables made in the working database:
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from sqlglot import exp
 from journey_analytics.disk import sha256_of
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.local_days import DAY_US, to_moment
-from journey_analytics.sources.batches import GROWING, Batch, groups_to_load, mapping_sha256
+from journey_analytics.sources.batches import GROWING, Batch, came_back, groups_to_load, mapping_sha256
 from journey_analytics.sources.files import InputFile
 from journey_analytics.sources.formats import (
     ADDED_COLUMNS,
@@ -69,9 +69,9 @@ class SourceTotals:
 
 
 def load_new(
-    engine: DuckDBEngine, store: Store, found: Iterable[Batch], received_us: int, scratch: Path
+    engine: DuckDBEngine, store: Store, found: Sequence[Batch], received_us: int, scratch: Path
 ) -> list[Load]:
-    """Load the batches whose content the store does not hold yet.
+    """Load the batches whose content the store does not hold yet, and count in anew what came back.
 
     Args:
         engine: the working database.
@@ -84,7 +84,7 @@ def load_new(
         ConfigError: an expression names a column that is not there, or gives no usable type.
         SourceError: a file breaks off while it is read.
     """
-    new = []
+    new = [store.renew(load) for batch in found if (load := came_back(store, batch))]
     for group in groups_to_load(store, found):
         for load in _load_together(engine, store, group, received_us, scratch / group[0].batch_id):
             store.add(load)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,13 @@ class Store:
     def add(self, load: Load) -> None:
         """Count a load in for this run; `commit` makes that last."""
         self.loads.append(load)
+
+    def renew(self, load: Load) -> Load:
+        """Count a load of a state that came back as the source's last one; `commit` makes that last."""
+        renewed = replace(load, sequence=self.last_sequence(load.source) + 1)
+        self.loads.remove(load)
+        self.loads.append(renewed)
+        return renewed
 
     def commit(self, loads: Iterable[Load]) -> None:
         """Write the ledger entries of loads whose files are complete, each segment at once and for good."""

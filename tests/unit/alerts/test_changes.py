@@ -8,8 +8,10 @@ from scipy import stats
 
 from journey_analytics.alerts.changes import (
     LOOKS,
+    Baseline,
     Series,
     are_alerts,
+    clearness,
     deviance,
     fall,
     fit_baseline,
@@ -22,7 +24,12 @@ from journey_analytics.statistics import Floats
 
 
 def _series(reached: Floats, continued: Floats) -> Series:
-    return Series(reached, continued, fit_baseline(reached, continued))
+    return Series(reached, continued, _baseline(reached, continued))
+
+
+def _baseline(reached: Floats, continued: Floats) -> Baseline:
+    """Each cell alone in its group."""
+    return fit_baseline(reached, continued, np.arange(len(reached)))
 
 
 def _steady(journeys: float = 200.0, rate: float = 0.5) -> tuple[Floats, Floats]:
@@ -89,14 +96,14 @@ def test_four_weeks_of_baseline_are_needed() -> None:
     for days, is_tested in ((28, True), (27, False)):
         reached, continued = _steady()
         reached[0, : BASELINE_DAYS - days] = continued[0, : BASELINE_DAYS - days] = 0
-        assert (fit_baseline(reached, continued).freedom[0] > 0) == is_tested
+        assert (_baseline(reached, continued).freedom[0] > 0) == is_tested
 
 
 def test_a_cell_in_which_fewer_than_twenty_a_week_go_on_is_not_tested() -> None:
     for a_week, is_tested in ((20, True), (19, False)):
         reached, continued = np.full((1, TREND_DAYS), 100.0), np.zeros((1, TREND_DAYS))
         continued[0, ::7] = a_week
-        assert (fit_baseline(reached, continued).freedom[0] > 0) == is_tested
+        assert (_baseline(reached, continued).freedom[0] > 0) == is_tested
 
 
 def test_a_stretch_of_fewer_than_a_hundred_journeys_is_no_change() -> None:
@@ -114,7 +121,7 @@ def test_days_that_differ_more_than_chance_make_the_same_fall_less_sure() -> Non
     # by turns 20 more and 20 fewer from week to week, which weekdays do not explain
     swings = np.where(np.arange(BASELINE_DAYS) // 7 % 2 == 0, 20.0, -20.0)
     continued[0, :BASELINE_DAYS] += swings
-    baseline = fit_baseline(reached, continued)
+    baseline = _baseline(reached, continued)
     # 56 days of 20**2 over the binomial variance, 49 degrees of freedom
     assert baseline.dispersion[0] == pytest.approx(56 * 400 / 50 / 49, rel=1e-3)
     _, unsure = fall(Series(reached, continued, baseline))
@@ -126,7 +133,7 @@ def test_a_small_effect_is_no_alert_however_sure() -> None:
     for fewer, is_alert in ((0.049, False), (0.051, True)):
         continued[0, -7:] = 50_000 * (1 - fewer)
         found, p_value = fall(_series(reached, continued))
-        assert are_alerts(found, q_values(p_value))[0] == is_alert
+        assert are_alerts(found, q_values(p_value, np.ones(1)))[0] == is_alert
 
 
 def test_the_last_week_is_the_last_seven_days_with_journeys() -> None:
@@ -143,13 +150,20 @@ def test_a_cell_without_journeys_lately_has_no_change() -> None:
     assert recent(series).reached[0] == 0
     found, p_value = fall(series)
     assert p_value[0] == 1
-    assert not are_alerts(found, q_values(p_value))[0]
+    assert not are_alerts(found, q_values(p_value, np.ones(1)))[0]
 
 
 def test_limits_are_three_standard_deviations_wide() -> None:
     reached, continued = _steady()
-    low, high = limits(fit_baseline(reached, continued), reached)
+    low, high = limits(_baseline(reached, continued), reached)
     assert high[0, -1] - low[0, -1] == pytest.approx(6 * np.sqrt(0.25 / 200 + 0.25 / 1_601))
+
+
+def test_how_clear_a_fall_would_be_is_that_of_thirty_percent_on_five_days() -> None:
+    """Of 1,000 in five days 500 should go on; every weekday has eight days to tell what is usual."""
+    reached, continued = _steady()
+    root = np.sqrt(deviance(*(np.array(n) for n in (1_000.0, 350.0, 500.0))))
+    assert clearness(_series(reached, continued)) == pytest.approx(root / np.sqrt(1 + 1 / 8))
 
 
 def test_deviance_is_that_of_the_binomial() -> None:
@@ -157,17 +171,21 @@ def test_deviance_is_that_of_the_binomial() -> None:
     assert deviance(*(np.array(n) for n in (100.0, 30.0, 40.0))) == pytest.approx(2 * likelihood)
 
 
+@pytest.mark.parametrize("group", [1, 20])
 @pytest.mark.parametrize(("rate", "journeys"), [(0.5, 200), (0.16, 100), (0.93, 60)])
-def test_p_values_of_cells_in_which_nothing_changed_are_not_too_small(rate: float, journeys: int) -> None:
+def test_p_values_of_cells_in_which_nothing_changed_are_not_too_small(
+    rate: float, journeys: int, group: int
+) -> None:
     """What `fall` pays for its looks is enough: of 4,000 cells at most 1 in 100 has a p-value below 0.01.
 
-    The days differ by 4 % beyond chance.
+    The days differ by 4 % beyond chance; cells are alone in their group, or with others.
     """
     random = np.random.default_rng(4)
     shape = (4_000, TREND_DAYS)
     reached = random.poisson(journeys, shape).astype(np.float64)
     rates = np.clip(rate * (1.0 + 0.04 * random.standard_normal(shape)), 0.0, 1.0)
     continued = random.binomial(reached.astype(np.int64), rates).astype(np.float64)
-    _, p_value = fall(_series(reached, continued))
+    baseline = fit_baseline(reached, continued, np.arange(4_000) // group)
+    _, p_value = fall(Series(reached, continued, baseline))
     assert (p_value < 0.01).mean() <= 0.01
     assert LOOKS < WINDOW_DAYS * (WINDOW_DAYS + 1) / 2

@@ -38,7 +38,7 @@ _FIGURES: dict[str, Any] = {
 
 
 def _alert(exits: list[dict[str, Any]] | None = None, **other: Any) -> Alert:
-    return Alert({**_FIGURES, **other}, [], exits or [], [])
+    return Alert({**_FIGURES, **other}, [], exits or [], [], [])
 
 
 def test_a_quiet_night_says_how_much_was_looked_at() -> None:
@@ -99,8 +99,17 @@ def test_an_event_that_fell_silent_is_a_reason_to_doubt_the_data() -> None:
     sign = {
         "sign": "fell_silent", "event_name": "order", "events_per_day": 1.0, "baseline_events_per_day": 40.0,
     }  # fmt: skip
-    told = sentences(Alert(_FIGURES, [], [], [sign]))[-1]
+    told = sentences(Alert(_FIGURES, [], [], [sign], []))[-1]
     assert told == "Doubt the data first: event order all but stopped (1 a day, before 40)."
+
+
+def test_a_restatement_of_a_tenth_of_the_loss_is_a_reason_to_doubt_the_data() -> None:
+    """154.25 journeys are lost."""
+    late, other = ({"reason": reason, "days": 2} for reason in ("late_events", "rule_change"))
+    alert = Alert(_FIGURES, [], [], [], [{**other, "journeys": 16}, {**late, "journeys": 15}])
+    assert sentences(alert)[-1] == (
+        "Doubt the data first: this run restated 16 journeys of these days (other rules or settings)."
+    )
 
 
 def test_checks_that_did_not_hold_are_named() -> None:
