@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,6 +164,24 @@ def test_the_days_of_an_alert_are_marked_and_a_day_without_events_is_a_gap(
     assert len(marked) >= 8
     assert figure["traces"][4]["x"] == marked
     assert rates[days.index("2026-04-10")] == NOTHING
+
+
+@pytest.mark.parametrize("share", ["0.0", "1.0"])
+def test_an_axis_of_shares_shows_none_that_there_cannot_be(
+    share: str, odd: Snapshot, opened: Open, tmp_path: Path
+) -> None:
+    """Where the share is 0 % or 100 % on all days."""
+    before, trends, after = re.split(r'(?=<section id="(?:trends|times)")', report_of(odd).read_text("utf-8"))
+    page = tmp_path / "report.html"
+    page.write_text(
+        before + re.sub(r'data-value="[01]\.[^"]*"', f'data-value="{share}"', trends) + after, "utf-8"
+    )
+    charts = "figure[data-chart=trend] .chart"
+    ranges = opened(page).page.evaluate(
+        f"[...document.querySelectorAll('#trends {charts}')].map(one => one.layout.yaxis.range)"
+    )
+    assert ranges
+    assert all(0 <= low <= float(share) <= high <= 1 and low < high for low, high in ranges)
 
 
 def test_an_alert_opens_to_its_journeys(odd: Snapshot, opened: Open) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from journey_analytics.cli.terminal import (
     AsJson,
+    AsOf,
     Project,
     examples,
     messages,
@@ -38,6 +39,7 @@ _MOMENT = "%Y-%m-%d %H:%M:%S"
     name="list",
     help_epilogue=examples(
         "journey journeys list -p shop --stage consideration --channel email --outcome dropped",
+        "journey journeys list -p shop --stage usage --outcome dropped --as-of 2026-03-31",
         "journey journeys list -p shop --state lost --from 2026-03-01 --to 2026-03-31 --json",
     ),
 )
@@ -63,6 +65,7 @@ def journeys_list(
     entered_to: Annotated[date | None, Parameter(name="--to", help="Last day on which they began.")] = None,
     limit: Annotated[int, Parameter(help="Print at most so many.", validator=Number(gte=1))] = 50,
     as_json: AsJson = False,
+    as_of: AsOf = None,
 ) -> int:
     """The journeys that a number of mart_stage_dropoff counts, or that fit; the latest first."""
     from journey_analytics.reports.export import plain_rows
@@ -79,7 +82,7 @@ def journeys_list(
         entered_from=entered_from,
         entered_to=entered_to,
     )
-    count, frame = list_journeys(snapshot_of(project), wanted, limit)
+    count, frame = list_journeys(snapshot_of(project, as_of), wanted, limit)
     if as_json:
         print_json({"count": count, "journeys": plain_rows(frame)})
         return EXIT_DONE
@@ -108,12 +111,13 @@ def journeys_show(
         int, Parameter(help="Print at most so many touchpoints.", validator=Number(gte=1))
     ] = 1_000,
     as_json: AsJson = False,
+    as_of: AsOf = None,
 ) -> int:
     """One journey touchpoint by touchpoint, in the project's time zone; a line between two sessions."""
     from journey_analytics.reports.export import plain_rows
     from journey_analytics.reports.journeys import read_timeline
 
-    timeline = read_timeline(snapshot_of(project), journey)
+    timeline = read_timeline(snapshot_of(project, as_of), journey)
     touchpoints = timeline.touchpoints.head(limit)
     if as_json:
         print_json(

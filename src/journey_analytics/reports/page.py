@@ -128,14 +128,14 @@ def _policy(*scripts: str) -> str:
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:"
 
 
-def command(opening: Opening) -> str:
-    """What to type, in the project's folder, for all the journeys behind a number."""
+def command(opening: Opening, as_of: str) -> str:
+    """What to type, in the project's folder, for all the journeys behind a number, also when it is past."""
     words = ["journey", "journeys", "list", "--stage", opening.cell.stage]
     if opening.cell.channel != "all":
         words += ["--channel", opening.cell.channel]
     if opening.funnel_kind != "progressive":
         words += ["--funnel-kind", opening.funnel_kind]
-    return shlex.join([*words, "--outcome", "dropped"])
+    return shlex.join([*words, "--outcome", "dropped", "--as-of", as_of])
 
 
 @cache

@@ -21,6 +21,7 @@ from journey_analytics.reports.section import Column, Table
 from journey_analytics.reports.wording import Kind
 
 ALL = "all"
+_QUERY = ("journey", "query", "--as-of")
 _MOST_CELLS = 24
 _MOST_JOURNEYS = 20
 _COLUMNS = (
@@ -101,7 +102,9 @@ def alert_sample(snapshot: Snapshot, alert: Mapping[str, Any]) -> Sample:
     )
     return Sample(
         _table("The latest journeys that did not go on", rows.drop("journeys")),
-        shlex.join(["journey", "query", f"select journey_id, customer_id, entered_at {chosen}"]),
+        shlex.join(
+            [*_QUERY, snapshot.manifest["as_of"], f"select journey_id, customer_id, entered_at {chosen}"]
+        ),
         int(rows["journeys"].item(0)) if rows.height else 0,
     )
 

@@ -195,3 +195,22 @@ def test_the_commands_print_what_was_found(folder: Path, snapshot: Snapshot) -> 
     assert [row["event_id"] for row in as_json["touchpoints"]] == ["e1", "e2", "e3"]
     cut = journey("journeys", "show", name, "-p", str(folder), "--limit", "3")
     assert "the first 3 of 4 touchpoints" in cut.stderr
+
+
+def test_the_journeys_of_a_past_report_are_those_of_its_snapshot(tmp_path: Path) -> None:
+    """cyd's only visit is on the last day: on the day before there was no such journey."""
+    made = copy_project(CHECKOUT / "tests" / "projects" / "tiny", tmp_path / "tiny")
+    found = {}
+    for day in (date(2026, 1, 6), date(2026, 4, 6)):
+        with start(read_project(made), now=NOW, as_of=day) as run:
+            for step in STEPS:
+                step.work(run)
+    for day in ("2026-01-06", "2026-04-06"):
+        listed = journey("journeys", "list", "-p", str(made), "--as-of", day, "--json")
+        assert listed.returncode == 0, listed.stderr
+        found[day] = [row["journey_id"] for row in json.loads(listed.stdout)["journeys"]]
+    live = json.loads(journey("journeys", "list", "-p", str(made), "--json").stdout)["journeys"]
+    assert found["2026-04-06"] == [row["journey_id"] for row in live]
+    (new, *_) = [name for name in found["2026-04-06"] if name not in found["2026-01-06"]]
+    assert journey("journeys", "show", new, "-p", str(made), "--as-of", "2026-04-06").returncode == 0
+    assert journey("journeys", "show", new, "-p", str(made), "--as-of", "2026-01-06").returncode == 2

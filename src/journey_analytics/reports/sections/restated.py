@@ -9,14 +9,14 @@ from journey_analytics.marts import Snapshot
 from journey_analytics.query import query
 from journey_analytics.reports.findings import KIND
 from journey_analytics.reports.section import Column, Figure, Section, Table
-from journey_analytics.reports.wording import Kind, count, several
+from journey_analytics.reports.wording import Kind, several
 
 _MOST_DAYS = 60
 _ANY_STAGE = "(any)"
 _REASONS = {
-    "late_events": "events came late, went or changed",
-    "identity_merge": "events belong to another customer now",
-    "rule_change": "rules, settings or the product are others",
+    "late_events": "events came late, were withdrawn or changed",
+    "identity_merge": "events now belong to another customer",
+    "rule_change": "rules, settings or the version of the product changed",
 }
 _MEASURES = {
     "journeys_entered": "journeys that began",
@@ -26,7 +26,6 @@ _MEASURES = {
 }
 _COLUMNS = (
     Column("day", "journeys began on", Kind.DAY),
-    Column("stage", "stage", Kind.TEXT),
     Column("measure", "number", Kind.TEXT),
     Column("before", "before"),
     Column("after", "now"),
@@ -45,29 +44,34 @@ def restated(snapshot: Snapshot, model: str) -> Section:
     )
     days = found["entry_date"].unique(maintain_order=True)
     shown = found.filter(pl.col("entry_date").is_in(days.head(_MOST_DAYS).implode()))
-    rows = shown.with_columns(
-        pl.col("measure").replace_strict(_MEASURES), pl.col("reason").replace_strict(_REASONS)
+    measure = pl.col("measure").replace_strict(_MEASURES)
+    rows = shown.select(
+        "entry_date",
+        pl.when(pl.col("stage") == _ANY_STAGE).then(measure).otherwise(pl.col("stage") + ": " + measure),
+        "before",
+        "after",
+        pl.col("reason").replace_strict(_REASONS),
     ).rows()
-    caption = "Numbers that are others than they were published"
+    caption = "Numbers that differ from those published before"
     if len(days) > _MOST_DAYS:
         caption += f", of the latest {_MOST_DAYS:,} of {len(days):,} days"
     return Section(
         "restated",
         "What was restated",
         _finding(found),
-        note="Only what time alone does not change: a journey that was open and went on restates nothing.",
+        note="A journey that was open and went on is no restatement: time alone brings that.",
         figures=(Figure(Table(caption, _COLUMNS, rows)),) if rows else (),
     )
 
 
 def _finding(found: pl.DataFrame) -> str:
     if found.is_empty():
-        return "Nothing that was published before is another number now."
+        return "No number that was published before has changed."
     days = found["entry_date"].n_unique()
     entered = found.filter(pl.col("measure") == "journeys_entered")
     moved = sum((entered["after"] - entered["before"]).abs())
     reasons = [words for name, words in _REASONS.items() if name in set(found["reason"])]
     return (
-        f"Numbers of {several(days, 'day')} are others now, by {count(moved)} journeys that began there: "
-        f"{'; '.join(reasons)}."
+        f"Published numbers of {several(days, 'past day')} changed, with {several(moved, 'journey')} more or "
+        f"fewer that began on them: {'; '.join(reasons)}."
     )

@@ -159,6 +159,13 @@
     });
     const alerts = rows.filter((row) => row.alert.value !== "" && row.alert.value !== "–");
     const ground = isPart ? colours.panel : colours.ground;
+    // between two days without a rate there is no line to see
+    const hasRate = (n) => rows[n] !== undefined && rows[n].rate.value !== null;
+    const isAlone = (n) => hasRate(n) && !hasRate(n - 1) && !hasRate(n + 1);
+    // a share is never below 0 or above 1, also where it is the same on all days
+    const shares = rows.flatMap((row) => [row.low, row.high, row.rate].map((share) => share.value)).filter((share) => share !== null);
+    const room = Math.max(0.05, 0.06 * (Math.max(...shares) - Math.min(...shares)));
+    const range = [Math.max(0, Math.min(...shares) - room), Math.min(1, Math.max(...shares) + room)];
     return [[
       edge("low", false), edge("high", true),
       {
@@ -166,8 +173,8 @@
         line: { color: colours.soft, width: 1, dash: "dot" }, hoverinfo: "skip",
       },
       {
-        type: "scatter", mode: rows.length > 1 ? "lines" : "markers", connectgaps: false, x: rows.map((row) => row.day.told), y: rows.map((row) => row.rate.value),
-        line: { color: colours.go, width: 2 }, hoverinfo: "text",
+        type: "scatter", mode: "lines+markers", connectgaps: false, x: rows.map((row) => row.day.told), y: rows.map((row) => row.rate.value),
+        line: { color: colours.go, width: 2 }, marker: { color: colours.go, size: rows.map((_, n) => (isAlone(n) ? 5 : 0)), opacity: 1 }, hoverinfo: "text",
         hovertext: rows.map((row) => `${row.day.told}: ${row.rate.told} of ${row.reached.told} did not go on<br>usual ${row.usual.told}, limits ${row.low.told} to ${row.high.told}`),
       },
       {
@@ -177,7 +184,7 @@
     ], layout(colours, {
       height: 210, hovermode: "closest", margin: { l: 8, r: 8, t: 8, b: 28 }, paper_bgcolor: ground, plot_bgcolor: ground,
       xaxis: axis(colours, { type: "date", showgrid: false, nticks: 5, tickformat: "%e %b" }),
-      yaxis: axis(colours, { tickformat: ".0%", nticks: 5, rangemode: "normal" }),
+      yaxis: axis(colours, { tickformat: ".0%", nticks: 5, range }),
     })];
   };
 
