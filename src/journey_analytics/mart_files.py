@@ -89,8 +89,8 @@ def _write_mart(engine: DuckDBEngine, folder: Path, contract: Contract, base: Sn
 
 def _write(engine: DuckDBEngine, path: Path, contract: Contract, rows: str, old: Path | None) -> File:
     """Write a file in the order of the mart's key; where an old one has the same bytes, link that."""
-    # the tables of event-level marts are made in the order of their files, which is kept
-    order = "" if contract.day else f"order by {in_file_order(contract)}"
+    # tables that are spread over files are made in their order, which is kept
+    order = "" if contract.split else f"order by {in_file_order(contract)}"
     about = ", ".join(f"{key}: {quoted(value)}" for key, value in _metadata(contract.table).items())
     with engine.cursor() as cursor:
         copied = cursor.execute(
@@ -107,11 +107,21 @@ def _write(engine: DuckDBEngine, path: Path, contract: Contract, rows: str, old:
 def _parts(engine: DuckDBEngine, contract: Contract) -> Iterator[Part]:
     """Every file of a mart."""
     rows, split = f"select {_columns(contract)} from {contract.table}", contract.split
-    if split is None:
-        yield f"{contract.table}.parquet", rows
+    days = (
+        [
+            row["day"]
+            for row in engine.rows(
+                f"select distinct {split.first_day} as day from {contract.table} order by day"
+            )
+        ]
+        if split
+        else []
+    )
+    if split is None or not days:
+        yield _single_file(contract), rows
         return
-    for row in engine.rows(f"select distinct {split.first_day} as day from {contract.table} order by day"):
-        yield _file(contract, split, row["day"]), f"{rows} where {split.holds(row['day'])}"
+    for day in days:
+        yield _file(contract, split, day), f"{rows} where {split.holds(day)}"
 
 
 def _parts_with_changes(
@@ -132,14 +142,18 @@ def _parts_with_changes(
         f"from (({old} except all {new}) union all ({new} except all {old}))"
     )
     if split is None:
-        yield f"{contract.table}.parquet", f"select * from {contract.table}" if changed else None
+        yield _single_file(contract), f"select * from {contract.table}" if changed else None
         return
     days = {_file(contract, split, row["day"]): row["day"] for row in changed}
     gathered = _gather(engine, contract, split, base, days, known)
     days_left = {
         row["day"] for row in engine.rows(f"select distinct {split.first_day} as day from {gathered}")
     }
-    for name in sorted(known.keys() | days.keys()):
+    names = sorted((known.keys() | days.keys()) - {_single_file(contract)})
+    if not any(name not in days or days[name] in days_left for name in names):
+        yield _single_file(contract), f"{new} limit 0"
+        return
+    for name in names:
         if name not in days:
             yield name, None
         elif days[name] in days_left:
@@ -164,8 +178,13 @@ def _gather(
         rows += f" union all select {columns} from {others}"
     gathered = f"{contract.table}_of_days"
     with engine.schema(CHANGED):
-        engine.create_table(gathered, f"{rows} order by {in_file_order(contract)}" if contract.day else rows)
+        engine.create_table(gathered, f"{rows} order by {in_file_order(contract)}")
     return f"{CHANGED}.{gathered}"
+
+
+def _single_file(contract: Contract) -> str:
+    """Of a mart that is not split, or has no rows."""
+    return f"{contract.table}.parquet"
 
 
 def _file(contract: Contract, split: Split, first: date) -> str:

@@ -105,9 +105,10 @@ def make(engine: DuckDBEngine, name: str, parameters: Parameters) -> int:
     if name in KERNELS:
         return KERNELS[name].make(engine, parameters)
     contract = contracts()[name]
-    return engine.run_model(models()[name], parameters, in_file_order(contract) if contract.day else None)
+    return engine.run_model(models()[name], parameters, in_file_order(contract) if contract.split else None)
 
 
 def in_file_order(contract: Contract) -> str:
     """The order by which each file of a published table is one stretch of rows, in the order of its key."""
-    return ", ".join(f'"{column}"' for column in (*([contract.day] if contract.day else []), *contract.key))
+    keys = [f'"{column}"' for column in contract.key]
+    return ", ".join([contract.split.first_day, *keys] if contract.split else keys)

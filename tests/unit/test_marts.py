@@ -198,6 +198,26 @@ def test_journey_level_marts_have_one_file_a_month(tmp_path: Path) -> None:
     }
 
 
+def test_a_split_mart_without_rows_is_one_empty_file(tmp_path: Path) -> None:
+    """So that every reader finds its columns."""
+    snapshot = publish(tmp_path, mart_touchpoints=[])
+    assert (
+        pl.read_parquet(snapshot.pattern("mart_touchpoints")).columns
+        == contracts()["mart_touchpoints"].column_names
+    )
+
+
+def test_the_files_of_an_earlier_version_are_read_as_its_manifest_lists_them(tmp_path: Path) -> None:
+    """It had one file of a mart that is spread over months now."""
+    snapshot = publish(tmp_path)
+    (split,) = snapshot.folder.glob("mart_journeys/*/part-0.parquet")
+    split.rename(snapshot.folder / "mart_journeys.parquet")
+    manifest = json.loads(json.dumps(snapshot.manifest))
+    manifest["marts"]["mart_journeys"]["files"][0]["path"] = "mart_journeys.parquet"
+    earlier = Snapshot(snapshot.folder, manifest)
+    assert pl.read_parquet(earlier.pattern("mart_journeys")).height == 1
+
+
 def test_an_unknown_mart_is_named_with_the_closest(tmp_path: Path) -> None:
     """In the folder it was looked for."""
     snapshot = publish(tmp_path)
