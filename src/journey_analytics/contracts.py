@@ -111,15 +111,16 @@ class Split:
         """SQL for the first day of a row's file."""
         return f"cast(date_trunc('{self.unit}', {self.column}) as date)"
 
-    def folder(self, first: date) -> str:
-        """The folder of the file that begins with this day: `day=2026-10-05` or `month=2026-10`."""
-        return f"{self.unit}={first.isoformat() if self.unit == 'day' else first.strftime('%Y-%m')}"
+    def path(self, table: str, first: date) -> str:
+        """The file that begins with this day: `<table>/day=2026-10-05/...` or `<table>/month=2026-10/...`."""
+        name = first.isoformat() if self.unit == "day" else first.strftime("%Y-%m")
+        return f"{table}/{self.unit}={name}/part-0.parquet"
 
-    def holds(self, first: date) -> str:
-        """SQL for whether a row belongs to the file that begins with this day."""
+    def holds(self, first: date, last: date) -> str:
+        """SQL for whether a row belongs to a file from the one that begins with `first` to that of `last`."""
         return (
             f"{self.column} >= date '{first}' "
-            f"and {self.column} < cast(date '{first}' + interval 1 {self.unit} as date)"
+            f"and {self.column} < cast(date '{last}' + interval 1 {self.unit} as date)"
         )
 
 

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,16 +28,14 @@ from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import marts
 from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.nights import of_changed, of_others, published_rows
-from journey_analytics.tables import in_file_order
 from journey_analytics.work import CHANGED
 
 if TYPE_CHECKING:
     from journey_analytics.marts import Snapshot
 
 _ROW_GROUP = 122_880
+_ROWS_AT_ONCE = 500_000
 File = dict[str, Any]
-Part = tuple[str, str | None]
-"""A file's path inside the snapshot, and a SELECT of its rows; None where no row changed."""
 
 
 def write_marts(engine: DuckDBEngine, folder: Path, base: Snapshot | None) -> dict[str, dict[str, Any]]:
@@ -66,133 +66,176 @@ def _write_mart(engine: DuckDBEngine, folder: Path, contract: Contract, base: Sn
     known: dict[str, File] = {}
     if base is not None:
         known = {file["path"]: file for file in base.manifest["marts"][contract.table]["files"]}
-    parts = (
-        _parts_with_changes(engine, contract, base, known)
-        if base is not None and contract.per_customer
-        else _parts(engine, contract)
-    )
-
-    def write_or_link(part: Part) -> File:
-        name, rows = part
-        path, old = folder / name, base.folder / name if base is not None and name in known else None
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if rows is None and old is not None:
-            os.link(old, path)
-            failpoints.reach("publish.file_linked")
-            return known[name]
-        return {"path": name, **_write(engine, path, contract, rows or "", old)}
-
-    # a day's file is too small to keep more than one processor busy
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(write_or_link, parts))
+    writer = _Writer(engine, folder, contract, base, known)
+    source = _Source(engine, contract, base if contract.per_customer else None, known)
+    changed = source.rows_by_day()
+    if contract.split is None:
+        name = f"{contract.table}.parquet"
+        return [writer.write(name, source.rows()) if changed else writer.link(name)]
+    days = {contract.split.path(contract.table, day): day for day in changed}
+    files = [writer.link(name) for name in source.taken_over(days)]
+    for run in _runs(changed):
+        files += writer.write_days(contract.split, source.rows(run), run)
+    # without a row there is one empty file all the same, so that every reader finds the columns
+    return sorted(files, key=itemgetter("path")) or [
+        writer.write(f"{contract.table}.parquet", f"{source.rows()} limit 0")
+    ]
 
 
-def _write(engine: DuckDBEngine, path: Path, contract: Contract, rows: str, old: Path | None) -> File:
-    """Write a file in the order of the mart's key; where an old one has the same bytes, link that."""
-    # tables that are spread over files are made in their order, which is kept
-    order = "" if contract.split else f"order by {in_file_order(contract)}"
-    about = ", ".join(f"{key}: {quoted(value)}" for key, value in _metadata(contract.table).items())
-    with engine.cursor() as cursor:
-        copied = cursor.execute(
-            f"copy (select * from ({rows}) {order}) to {quoted(str(path))} (format parquet, "
-            f"compression zstd, row_group_size {_ROW_GROUP}, kv_metadata {{{about}}})"
-        ).fetchall()
-    made = {"rows": int(copied[0][0]), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
-    if old is not None and old.stat().st_size == made["bytes"] and sha256_of(old) == made["sha256"]:
-        path.unlink()
-        os.link(old, path)
-    return made
+def _runs(rows_by_day: dict[date, int]) -> list[list[date]]:
+    """The days in runs that have together few enough rows to be sorted at once, or one each."""
+    runs: list[list[date]] = []
+    free = 0
+    for day, rows in sorted(rows_by_day.items()):
+        if not runs or rows > free:
+            runs.append([])
+            free = _ROWS_AT_ONCE
+        runs[-1].append(day)
+        free -= rows
+    return runs
 
 
-def _parts(engine: DuckDBEngine, contract: Contract) -> Iterator[Part]:
-    """Every file of a mart."""
-    rows, split = f"select {_columns(contract)} from {contract.table}", contract.split
-    days = (
-        [
-            row["day"]
-            for row in engine.rows(
-                f"select distinct {split.first_day} as day from {contract.table} order by day"
+@dataclass(frozen=True)
+class _Source:
+    """Where the rows of a mart's new files come from.
+
+    Attributes:
+        base: holds the rows of customers who did not change; None when the mart's table has all rows.
+        known: the files of the snapshot before.
+    """
+
+    engine: DuckDBEngine
+    contract: Contract
+    base: Snapshot | None
+    known: dict[str, File]
+
+    def rows_by_day(self) -> dict[date, int]:
+        """Which files are to be written, by their first day, and how many rows they have at most.
+
+        Of a mart in one file the day is none, and it is missing when no row changed.
+        """
+        split = self.contract.split
+        day = split.first_day if split else "null"
+        if self.base is None:
+            rows = self.engine.rows(
+                f"select {day} as day, count(*) as n from {self.contract.table} group by day"
             )
-        ]
-        if split
-        else []
-    )
-    if split is None or not days:
-        yield _single_file(contract), rows
-        return
-    for day in days:
-        yield _file(contract, split, day), f"{rows} where {split.holds(day)}"
-
-
-def _parts_with_changes(
-    engine: DuckDBEngine, contract: Contract, base: Snapshot, known: dict[str, File]
-) -> Iterator[Part]:
-    """Every file of a mart made per customer; a day's rows are those of the other customers and the new."""
-    columns, before, split = _columns(contract), f"{contract.table}_before", contract.split
-    new = f"select {columns} from {CHANGED}.{contract.table}"
-    published = published_rows(base, contract)
-    with engine.schema(CHANGED):
-        engine.create_table(
-            before,
-            f"select {columns} from {of_changed(published, contract)}" if published else f"{new} limit 0",
+            return {row["day"]: row["n"] for row in rows} or ({} if split else {None: 0})
+        before, new = f"{self.contract.table}_before", self._new
+        published = published_rows(self.base, self.contract)
+        with self.engine.schema(CHANGED):
+            self.engine.create_table(
+                before,
+                f"select {self._columns} from {of_changed(published, self.contract)}"
+                if published
+                else f"{new} limit 0",
+            )
+        old = f"from {CHANGED}.{before}"
+        rows = self.engine.rows(
+            f"select {day} as day, count(*) as n "
+            f"from (({old} except all {new}) union all ({new} except all {old})) group by day"
         )
-    old = f"from {CHANGED}.{before}"
-    changed = engine.rows(
-        f"select distinct {split.first_day if split else 'null'} as day "
-        f"from (({old} except all {new}) union all ({new} except all {old}))"
-    )
-    if split is None:
-        yield _single_file(contract), f"select * from {contract.table}" if changed else None
-        return
-    days = {_file(contract, split, row["day"]): row["day"] for row in changed}
-    gathered = _gather(engine, contract, split, base, days, known)
-    days_left = {
-        row["day"] for row in engine.rows(f"select distinct {split.first_day} as day from {gathered}")
-    }
-    names = sorted((known.keys() | days.keys()) - {_single_file(contract)})
-    if not any(name not in days or days[name] in days_left for name in names):
-        yield _single_file(contract), f"{new} limit 0"
-        return
-    for name in names:
-        if name not in days:
-            yield name, None
-        elif days[name] in days_left:
-            yield name, f"select * from {gathered} where {split.holds(days[name])}"
+        return {row["day"]: row["n"] + self._published(row["day"]) for row in rows}
+
+    def taken_over(self, days: dict[str, date]) -> list[str]:
+        """The files of the snapshot before that stay as they are."""
+        return [] if self.base is None else [name for name in self.known if "/" in name and name not in days]
+
+    def rows(self, days: Sequence[date] = ()) -> str:
+        """A SELECT of the rows of these days, which follow one another among those with rows; or of all."""
+        split, table = self.contract.split, self.contract.table
+        if split is None or not days:
+            return f"select {self._columns} from {table}"
+        if self.base is None:
+            return f"select {self._columns} from {table} where {split.holds(days[0], days[-1])}"
+        listed = ", ".join(f"date '{day}'" for day in days)
+        rows = f"{self._new} where {split.first_day} in ({listed})"
+        names = [name for name in (split.path(table, day) for day in days) if name in self.known]
+        if names:
+            paths = ", ".join(quoted_path(self.base.folder / name) for name in names)
+            others = of_others(f"read_parquet([{paths}], hive_partitioning = false)", self.contract)
+            rows += f" union all select {self._columns} from {others}"
+        return rows
+
+    def _published(self, day: date | None) -> int:
+        split = self.contract.split
+        name = split.path(self.contract.table, day) if split and day else ""
+        return int(self.known[name]["rows"]) if name in self.known else 0
+
+    @property
+    def _new(self) -> str:
+        return f"select {self._columns} from {CHANGED}.{self.contract.table}"
+
+    @property
+    def _columns(self) -> str:
+        return ", ".join(f'cast("{c.name}" as {c.type}) as "{c.name}"' for c in self.contract.columns)
 
 
-def _gather(
-    engine: DuckDBEngine,
-    contract: Contract,
-    split: Split,
-    base: Snapshot,
-    days: dict[str, date],
-    known: dict[str, File],
-) -> str:
-    """A table of all rows of some files: those of the other customers as published, and the new ones."""
-    columns = _columns(contract)
-    listed = ", ".join(f"date '{day}'" for day in days.values()) or "null"
-    rows = f"select {columns} from {CHANGED}.{contract.table} where {split.first_day} in ({listed})"
-    paths = ", ".join(quoted_path(base.folder / name) for name in days if name in known)
-    if paths:
-        others = of_others(f"read_parquet([{paths}], hive_partitioning = false)", contract)
-        rows += f" union all select {columns} from {others}"
-    gathered = f"{contract.table}_of_days"
-    with engine.schema(CHANGED):
-        engine.create_table(gathered, f"{rows} order by {in_file_order(contract)}")
-    return f"{CHANGED}.{gathered}"
+@dataclass(frozen=True)
+class _Writer:
+    """Writes and links the files of one mart."""
 
+    engine: DuckDBEngine
+    folder: Path
+    contract: Contract
+    base: Snapshot | None
+    known: dict[str, File]
 
-def _single_file(contract: Contract) -> str:
-    """Of a mart that is not split, or has no rows."""
-    return f"{contract.table}.parquet"
+    def link(self, name: str) -> File:
+        """Take over a file of the snapshot before."""
+        path, old = self._paths(name)
+        os.link(old, path)
+        failpoints.reach("publish.file_linked")
+        return self.known[name]
 
+    def write_days(self, split: Split, rows: str, days: Sequence[date]) -> list[File]:
+        """Write a file for each day that has rows; few rows at once, so that sorting needs little memory."""
+        table = f"{self.contract.table}_in_files"
+        self.engine.create_table(table, f"from ({rows}) order by {split.first_day}, {self._key}")
+        found = {
+            row["day"] for row in self.engine.rows(f"select distinct {split.first_day} as day from {table}")
+        }
 
-def _file(contract: Contract, split: Split, first: date) -> str:
-    return f"{contract.table}/{split.folder(first)}/part-0.parquet"
+        def write(day: date) -> File:
+            # rows keep their order on the way into a file
+            return self._copy(
+                split.path(self.contract.table, day), f"from {table} where {split.holds(day, day)}"
+            )
 
+        # a day's file is too small to keep more than one processor busy
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            files = list(pool.map(write, [day for day in days if day in found]))
+        self.engine.execute(f"drop table {table}")
+        return files
 
-def _columns(contract: Contract) -> str:
-    return ", ".join(f'cast("{c.name}" as {c.type}) as "{c.name}"' for c in contract.columns)
+    def write(self, name: str, rows: str) -> File:
+        """Write a file of rows in any order."""
+        return self._copy(name, f"from ({rows}) order by {self._key}")
+
+    @property
+    def _key(self) -> str:
+        return ", ".join(f'"{column}"' for column in self.contract.key)
+
+    def _copy(self, name: str, rows: str) -> File:
+        """Write a file; where the snapshot before has one with the same bytes, link that."""
+        path, old = self._paths(name)
+        about = ", ".join(f"{key}: {quoted(value)}" for key, value in _metadata(self.contract.table).items())
+        with self.engine.cursor() as cursor:
+            copied = cursor.execute(
+                f"copy ({rows}) to {quoted(str(path))} (format parquet, compression zstd, "
+                f"row_group_size {_ROW_GROUP}, kv_metadata {{{about}}})"
+            ).fetchall()
+        made = {"rows": int(copied[0][0]), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        if name in self.known and self.known[name]["sha256"] == made["sha256"] == sha256_of(old):
+            path.unlink()
+            os.link(old, path)
+        return {"path": name, **made}
+
+    def _paths(self, name: str) -> tuple[Path, Path]:
+        """Where a file is to be, and where the snapshot before may have it."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path, (self.folder if self.base is None else self.base.folder) / name
 
 
 @cache

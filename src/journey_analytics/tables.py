@@ -14,7 +14,6 @@ from functools import cache
 from graphlib import TopologicalSorter
 
 from journey_analytics.continuation import estimate_continuations
-from journey_analytics.contracts import Contract, contracts
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import models
 from journey_analytics.identity import group_aliases
@@ -104,11 +103,4 @@ def make(engine: DuckDBEngine, name: str, parameters: Parameters) -> int:
     """Make one table by its model or kernel and return its rows."""
     if name in KERNELS:
         return KERNELS[name].make(engine, parameters)
-    contract = contracts()[name]
-    return engine.run_model(models()[name], parameters, in_file_order(contract) if contract.split else None)
-
-
-def in_file_order(contract: Contract) -> str:
-    """The order by which each file of a published table is one stretch of rows, in the order of its key."""
-    keys = [f'"{column}"' for column in contract.key]
-    return ", ".join([contract.split.first_day, *keys] if contract.split else keys)
+    return engine.run_model(models()[name], parameters)

@@ -169,17 +169,13 @@ class DuckDBEngine:
         except duckdb.Error as cause:
             raise _failed(table, sql, None, cause) from cause
 
-    def run_model(self, model: Model, parameters: Mapping[str, Any], order: str | None = None) -> int:
-        """Make the model's table with the parameters it names and return its rows; none for a view.
-
-        With `order` the table's rows stand in it, and a range of its first column is read fast.
-        """
+    def run_model(self, model: Model, parameters: Mapping[str, Any]) -> int:
+        """Make the model's table with the parameters it names and return its rows; none for a view."""
         used = {name: parameters[name] for name in model.parameters}
         if model.name in VIEWS:
             self.create_view(model.name, model.bound(used))
             return 0
-        ordered = f"from (\n{model.text}\n) order by {order}" if order else model.text
-        return self.create_table(model.name, ordered, used)
+        return self.create_table(model.name, model.text, used)
 
 
 def _failed(table: str, sql: str, parameters: Mapping[str, Any] | None, cause: duckdb.Error) -> ModelError:
