@@ -14,7 +14,7 @@ from tests.conftest import copy_project, journey, mart_hashes
 
 pytestmark = pytest.mark.slow
 
-A_DAY = 1_200
+A_DAY = 800
 EVENTS = 250 * A_DAY
 _FILES = {
     "journey.yaml": """\
@@ -47,13 +47,13 @@ columns:
 
 
 def deliver(folder: Path, name: str, first: int, last: int) -> None:
-    """Write events, one every 72 seconds from 2026-01-01 on; every hundredth is of one of ten others."""
+    """Write events, one every 108 seconds from 2026-01-01 on; every hundredth is of one of ten others."""
     with duckdb.connect() as engine:
         engine.execute(f"""
             copy (
                 select
                     'e' || n as id,
-                    timestamptz '2026-01-01 00:00:00Z' + to_seconds(72 * n) as moment,
+                    timestamptz '2026-01-01 00:00:00Z' + to_seconds(108 * n) as moment,
                     case when n % 50 = 0 then 'order' when n % 7 = 0 then 'ad' else 'view' end as name,
                     case when n % 100 = 0 then 'c' || n % 1000 else 'robot' end as who,
                     case when n % 3 = 0 then 'ads' else 'mail' end as came_by,

@@ -164,7 +164,9 @@ def test_table_without_contract_and_contract_without_table_are_found() -> None:
         ({"key": ()}, "the key is empty"),
         ({"key": ("no_such",)}, "a key column is not among the columns"),
         ({"key": ("converted_at",)}, "a key column may be null"),
-        ({"day": "no_such"}, "the day is not among the columns"),
+        ({"day": "no_such"}, "the column that splits its files is not there"),
+        ({"month": "no_such"}, "the column that splits its files is not there"),
+        ({"day": "entry_date"}, "it is split by day and by month"),
         ({"columns": ()}, "there are no columns"),
     ],
 )
