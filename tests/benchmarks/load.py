@@ -170,5 +170,5 @@ def _load(folder: Path) -> Loaded:
         seconds=seconds,
         cpu_seconds=cpu_seconds,
         yardstick=yardstick,
-        memory_gb=memory / 1e6,
+        memory_gb=memory * 1024 / 1e9,
     )

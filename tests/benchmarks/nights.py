@@ -62,7 +62,7 @@ def run(rows: int, console: Console) -> None:
         f"{len(measured)} snapshots: {measured[-1].marts / measured[0].marts:.2f} times the disk of "
         f"the first ({measured[0].marts / 1e6:.1f} MB)"
     )
-    console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+    console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 
 def hold_back(folder: Path, nights: Sequence[int]) -> list[list[Path]]:

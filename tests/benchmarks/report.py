@@ -56,4 +56,4 @@ def run(rows: int, console: Console) -> None:
         f"{size / 1e6:.2f}",
     )
     console.print(table)
-    console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+    console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")

@@ -72,7 +72,7 @@ def run(rows: int, console: Console) -> None:
     )
     console.print("yardstick: " + ", ".join(f"{m.kind} {m.yardstick:.2f} s" for m in measured))
     console.print(table)
-    console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+    console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 
 def write_events(path: Path, rows: int) -> None:
