@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -68,18 +68,15 @@ def _write_mart(engine: DuckDBEngine, folder: Path, contract: Contract, base: Sn
         known = {file["path"]: file for file in base.manifest["marts"][contract.table]["files"]}
     writer = _Writer(engine, folder, contract, base, known)
     source = _Source(engine, contract, base if contract.per_customer else None, known)
-    changed = source.rows_by_day()
+    changed, single = source.rows_by_day(), f"{contract.table}.parquet"
     if contract.split is None:
-        name = f"{contract.table}.parquet"
-        return [writer.write(name, source.rows()) if changed else writer.link(name)]
-    days = {contract.split.path(contract.table, day): day for day in changed}
-    files = [writer.link(name) for name in source.taken_over(days)]
+        return [writer.write(single, source.rows()) if changed else writer.link(single)]
+    new = {contract.split.path(contract.table, day) for day in changed}
+    files = [writer.link(name) for name in source.taken_over(new)]
     for run in _runs(changed):
         files += writer.write_days(contract.split, source.rows(run), run)
     # without a row there is one empty file all the same, so that every reader finds the columns
-    return sorted(files, key=itemgetter("path")) or [
-        writer.write(f"{contract.table}.parquet", f"{source.rows()} limit 0")
-    ]
+    return sorted(files, key=itemgetter("path")) or [writer.write(single, f"{source.rows()} limit 0")]
 
 
 def _runs(rows_by_day: dict[date, int]) -> list[list[date]]:
@@ -135,11 +132,12 @@ class _Source:
             f"select {day} as day, count(*) as n "
             f"from (({old} except all {new}) union all ({new} except all {old})) group by day"
         )
+        self.engine.execute(f"drop table {CHANGED}.{before}")
         return {row["day"]: row["n"] + self._published(row["day"]) for row in rows}
 
-    def taken_over(self, days: dict[str, date]) -> list[str]:
-        """The files of the snapshot before that stay as they are."""
-        return [] if self.base is None else [name for name in self.known if "/" in name and name not in days]
+    def taken_over(self, new: Collection[str]) -> list[str]:
+        """The files of the snapshot before that stay as they are, beside the new ones."""
+        return [] if self.base is None else [name for name in self.known if "/" in name and name not in new]
 
     def rows(self, days: Sequence[date] = ()) -> str:
         """A SELECT of the rows of these days, which follow one another among those with rows; or of all."""
@@ -203,7 +201,7 @@ class _Writer:
             )
 
         # a day's file is too small to keep more than one processor busy
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(self.engine.threads) as pool:
             files = list(pool.map(write, [day for day in days if day in found]))
         self.engine.execute(f"drop table {table}")
         return files

@@ -64,10 +64,11 @@ class DuckDBEngine:
         limits: Limits | None = None,
     ) -> None:
         limits = limits or Limits()
+        self.threads = limits.threads or os.cpu_count() or 1
         config: dict[str, str | bool | int | float | list[str]] = {
             **_LOCKED_DOWN,
             "memory_limit": limits.engine_memory,
-            "threads": limits.threads or os.cpu_count() or 1,
+            "threads": self.threads,
         }
         if spill_folder is not None:
             config["temp_directory"] = str(spill_folder)

@@ -10,9 +10,7 @@ from datetime import date
 
 from journey_analytics.contracts import Contract, contracts
 from journey_analytics.engine.models import marts
-from journey_analytics.errors import (
-    JourneyError,
-)
+from journey_analytics.errors import JourneyError
 from journey_analytics.local_days import local_day, to_moment
 from journey_analytics.quality.late import late_events
 from journey_analytics.quality.results import CheckResult, result_rows, stop_if_failed
@@ -20,9 +18,7 @@ from journey_analytics.record import append
 from journey_analytics.run.loading import load_table
 from journey_analytics.run.making import make_tables
 from journey_analytics.run.state import Run
-from journey_analytics.sources.load import (
-    EVENTS,
-)
+from journey_analytics.sources.load import EVENTS
 
 _NEW_EVENTS = "new_events"
 """The view of the events that came with this run."""

@@ -9,10 +9,7 @@ import polars as pl
 
 from journey_analytics.run.state import Run
 from journey_analytics.sources.batches import must_be_unchanged
-from journey_analytics.sources.load import (
-    load_new,
-    show_events,
-)
+from journey_analytics.sources.load import load_new, show_events
 
 
 def load(run: Run) -> str:

@@ -10,17 +10,12 @@ from dataclasses import replace
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import marts, models
-from journey_analytics.errors import (
-    Problem,
-    SourceError,
-)
+from journey_analytics.errors import Problem, SourceError
 from journey_analytics.identity import identity_parameters
 from journey_analytics.journeys import model_parameters
 from journey_analytics.local_days import local_day, utc_offsets
 from journey_analytics.run.state import Run
-from journey_analytics.sources.load import (
-    EVENTS,
-)
+from journey_analytics.sources.load import EVENTS
 from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
 from journey_analytics.stages.stage_map import StageMap
 from journey_analytics.stages.tables import rule_table, stage_table

@@ -11,10 +11,7 @@ from typing import Any
 
 from journey_analytics import __version__
 from journey_analytics.engine.models import models_sha256
-from journey_analytics.errors import (
-    DamagedError,
-    MartError,
-)
+from journey_analytics.errors import DamagedError, MartError
 from journey_analytics.marts import (
     current,
     damage,
@@ -31,9 +28,7 @@ from journey_analytics.restatements import find_restatements
 from journey_analytics.retention import named_by_reports, remove_old_snapshots
 from journey_analytics.run.gates import write_quality_page
 from journey_analytics.run.state import Run
-from journey_analytics.sources.load import (
-    QUARANTINE,
-)
+from journey_analytics.sources.load import QUARANTINE
 
 
 def publish_marts(run: Run) -> str:

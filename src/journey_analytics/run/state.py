@@ -7,17 +7,13 @@ from datetime import date
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.journeys import Parameters
-from journey_analytics.marts import (
-    Snapshot,
-)
+from journey_analytics.marts import Snapshot
 from journey_analytics.nights import Night
 from journey_analytics.project import Project
 from journey_analytics.quality.measures import Measures
 from journey_analytics.quality.results import CheckResult
 from journey_analytics.sources.batches import Batch
-from journey_analytics.sources.load import (
-    SourceTotals,
-)
+from journey_analytics.sources.load import SourceTotals
 from journey_analytics.sources.store import Load, Store
 from journey_analytics.stages.stage_map import StageMap
 
