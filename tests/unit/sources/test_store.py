@@ -91,7 +91,7 @@ def test_replace_day_takes_each_day_from_the_last_file_that_holds_it(tmp_path: P
 
 
 def test_replace_day_takes_a_file_that_is_what_it_was_before(tmp_path: Path) -> None:
-    """First, second, first under one name, while the file that came with the first stays; once, not nightly."""
+    """First, second, first under one name; the file that came with the first stays, and it happens once."""
     more = "mode: replace_day\n"
     first = f"{_HEADER}1,2025-12-01,first,c\n"
     write(tmp_path / "a.csv", first)
