@@ -78,6 +78,7 @@ with_page as (
 
 ),
 
+-- the channels of a role share out the journeys, so every role is summed from these few rows
 exits as (
 
     select
@@ -89,12 +90,17 @@ exits as (
         dropped.entry_channel,
         dropped.last_channel,
         with_page.event_name,
-        with_page.page_path
+        with_page.page_path,
+        count(*) as journeys_dropped
     from dropped
     inner join with_page
         on
             dropped.stage_model = with_page.stage_model
             and dropped.journey_id = with_page.journey_id
+    group by
+        dropped.stage_model, dropped.funnel_kind, dropped.stage, dropped.stage_ordinal,
+        dropped.first_channel, dropped.entry_channel, dropped.last_channel,
+        with_page.event_name, with_page.page_path
 
 ),
 
@@ -108,7 +114,8 @@ by_role as (
         stage,
         stage_ordinal,
         event_name,
-        page_path
+        page_path,
+        journeys_dropped
     from exits
     union all
     select
@@ -119,7 +126,8 @@ by_role as (
         stage,
         stage_ordinal,
         event_name,
-        page_path
+        page_path,
+        journeys_dropped
     from exits
     union all
     select
@@ -130,7 +138,8 @@ by_role as (
         stage,
         stage_ordinal,
         event_name,
-        page_path
+        page_path,
+        journeys_dropped
     from exits
     union all
     select
@@ -141,7 +150,8 @@ by_role as (
         stage,
         stage_ordinal,
         event_name,
-        page_path
+        page_path,
+        journeys_dropped
     from exits
 
 ),
@@ -157,7 +167,7 @@ counts as (
         stage_ordinal,
         event_name,
         page_path,
-        count(*) as journeys_dropped
+        cast(sum(journeys_dropped) as bigint) as journeys_dropped
     from by_role
     group by stage_model, funnel_kind, channel_role, channel, stage, stage_ordinal, event_name, page_path
 

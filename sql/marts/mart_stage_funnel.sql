@@ -7,7 +7,8 @@
 -- Params: none.
 with
 
-journey_stages as (
+-- the channels of a role share out the journeys of a day, so every role is summed from these few rows
+by_channels as (
 
     select
         int_journeys.entry_date,
@@ -17,10 +18,20 @@ journey_stages as (
         int_journey_stages.entry_channel,
         int_journey_stages.last_channel,
         int_journey_stages.stage,
-        int_journey_stages.outcome
+        count(*) as journeys_reached,
+        cast(sum(case when int_journey_stages.outcome = 'continued' then 1 else 0 end) as bigint)
+            as journeys_continued,
+        cast(sum(case when int_journey_stages.outcome = 'dropped' then 1 else 0 end) as bigint)
+            as journeys_dropped,
+        cast(sum(case when int_journey_stages.outcome = 'open' then 1 else 0 end) as bigint)
+            as journeys_open
     from int_journey_stages
     inner join int_journeys
         on int_journey_stages.journey_id = int_journeys.journey_id
+    group by
+        int_journeys.entry_date, int_journey_stages.stage_model, int_journey_stages.funnel_kind,
+        int_journeys.first_channel, int_journey_stages.entry_channel, int_journey_stages.last_channel,
+        int_journey_stages.stage
 
 ),
 
@@ -33,8 +44,11 @@ by_role as (
         'all' as channel_role,
         'all' as channel,
         stage,
-        outcome
-    from journey_stages
+        journeys_reached,
+        journeys_continued,
+        journeys_dropped,
+        journeys_open
+    from by_channels
     union all
     select
         entry_date,
@@ -43,8 +57,11 @@ by_role as (
         'first_touch' as channel_role,
         first_channel as channel,
         stage,
-        outcome
-    from journey_stages
+        journeys_reached,
+        journeys_continued,
+        journeys_dropped,
+        journeys_open
+    from by_channels
     union all
     select
         entry_date,
@@ -53,8 +70,11 @@ by_role as (
         'stage_entry' as channel_role,
         entry_channel as channel,
         stage,
-        outcome
-    from journey_stages
+        journeys_reached,
+        journeys_continued,
+        journeys_dropped,
+        journeys_open
+    from by_channels
     union all
     select
         entry_date,
@@ -63,8 +83,11 @@ by_role as (
         'last_touch' as channel_role,
         last_channel as channel,
         stage,
-        outcome
-    from journey_stages
+        journeys_reached,
+        journeys_continued,
+        journeys_dropped,
+        journeys_open
+    from by_channels
 
 ),
 
@@ -77,10 +100,10 @@ counts as (
         channel_role,
         channel,
         stage,
-        count(*) as journeys_reached,
-        cast(sum(case when outcome = 'continued' then 1 else 0 end) as bigint) as journeys_continued,
-        cast(sum(case when outcome = 'dropped' then 1 else 0 end) as bigint) as journeys_dropped,
-        cast(sum(case when outcome = 'open' then 1 else 0 end) as bigint) as journeys_open
+        cast(sum(journeys_reached) as bigint) as journeys_reached,
+        cast(sum(journeys_continued) as bigint) as journeys_continued,
+        cast(sum(journeys_dropped) as bigint) as journeys_dropped,
+        cast(sum(journeys_open) as bigint) as journeys_open
     from by_role
     group by entry_date, stage_model, funnel_kind, channel_role, channel, stage
 
