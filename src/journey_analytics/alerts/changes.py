@@ -9,8 +9,8 @@ signed root of its deviance from what the baseline lets expect; the best of thos
 week is where the change began and ended (the scan of M. Kulldorff, A spatial scan statistic, 1997, in one
 dimension): what was over before then was told when it was news. Its p-value pays for as many looks as there
 are stretches of each length in the whole window that share no day, since others say nearly the same, and
-nights look again and again (the tests hold that against simulated cells, one night and thirty); the cells' q-values are those of Benjamini and Hochberg, of
-weighted p-values (weights.py).
+nights look again and again (the tests hold that against simulated cells, one night and thirty); the cells'
+q-values are those of Benjamini and Hochberg, of weighted p-values (weights.py).
 
 Belongs here: formulas on arrays. Does not belong here: which cells there are (cells.py), causes (slices.py).
 """
@@ -194,9 +194,9 @@ def fall(series: Series) -> tuple[Stretches, Floats]:
     """The stretch of the window in which each cell lost most, and its p-value.
 
     Stretches with fewer than FEWEST_JOURNEYS count as none, and so do those that began with a worse one which
-    was over before the last seven days with journeys. The p-value is one-sided and pays for all stretches of the window; it is 1 where there is nothing to
-    compare with. A stretch is taken to last until the last day with journeys unless the days after it are
-    rather like the baseline again.
+    was over before the last seven days with journeys. The p-value is one-sided and pays for all stretches of
+    the window; it is 1 where there is nothing to compare with. A stretch is taken to last until the last day
+    with journeys unless the days after it are rather like the baseline again.
     """
     begins, ends = (place + BASELINE_DAYS for place in np.triu_indices(WINDOW_DAYS))
     cells = len(series.last_day)

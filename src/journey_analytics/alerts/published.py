@@ -5,7 +5,9 @@ Belongs here: reading marts and the record. Does not belong here: words (wording
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from typing import Any
 
 from journey_analytics.engine.sql_text import quoted
@@ -49,6 +51,27 @@ class Alerts:
     cells: int
     alerts: list[Alert]
     doubts: list[Row]
+
+    @property
+    def journeys_lost(self) -> float:
+        """What the alerts cost together, in journeys beyond expectation."""
+        return float(self._together("excess_drops"))
+
+    @property
+    def value_at_risk(self) -> Decimal | None:
+        """What they cost together in revenue; none where none is known."""
+        is_known = any(alert.figures["value_at_risk"] is not None for alert in self.alerts)
+        return Decimal(self._together("value_at_risk")) if is_known else None
+
+    def _together(self, figure: str) -> Any:
+        """A sum that counts no journey twice: by stage that of the channel role in which it is largest.
+
+        Channels of one role share no journey. All channels together hold each of them.
+        """
+        sums: dict[str, dict[str, Any]] = defaultdict(lambda: defaultdict(int))
+        for alert in self.alerts:
+            sums[alert.figures["stage"]][alert.figures["channel_role"]] += alert.figures[figure] or 0
+        return sum(max(roles.values()) for roles in sums.values())
 
     def as_json(self) -> Row:
         """Plain values for programs."""

@@ -37,10 +37,9 @@ def headline(found: Alerts) -> str:
     if not found.alerts:
         return f"Nothing changed: {looked}, none loses more journeys than it used to."
     lasting = [alert for alert in found.alerts if not alert.figures["is_over"]]
-    lost = sum(alert.figures["excess_drops"] for alert in found.alerts)
     return (
         f"{_count(len(found.alerts), 'alert')}, {len(lasting)} of them still going on: "
-        f"{lost:,.0f} journeys lost beyond expectation ({looked})."
+        f"{found.journeys_lost:,.0f} journeys lost beyond expectation ({looked})."
     )
 
 

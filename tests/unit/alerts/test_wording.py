@@ -47,8 +47,23 @@ def test_a_quiet_night_says_how_much_was_looked_at() -> None:
 
 
 def test_the_headline_counts_alerts_and_what_they_cost() -> None:
-    told = headline(Alerts("2026-03-15", 60, [_alert(), _alert(is_over=True)], []))
+    told = headline(Alerts("2026-03-15", 60, [_alert(), _alert(stage="usage", is_over=True)], []))
     assert told.startswith("2 alerts, 1 of them still going on: 308 journeys lost")
+
+
+def test_a_journey_that_several_alerts_count_is_lost_once() -> None:
+    """Email and ads share none; all channels, and the channels of first touch, hold the same ones."""
+    alerts = [
+        _alert(channel="email", excess_drops=80.0, value_at_risk=Decimal(8)),
+        _alert(channel="ads", excess_drops=40.0, value_at_risk=None),
+        _alert(channel_role="all", channel="all", excess_drops=100.0, value_at_risk=Decimal(10)),
+        _alert(channel_role="first_touch", excess_drops=90.0, value_at_risk=Decimal(9)),
+        _alert(stage="usage", excess_drops=7.0, value_at_risk=None),
+    ]
+    found = Alerts("2026-03-15", 60, alerts, [])
+    assert (found.journeys_lost, found.value_at_risk) == (80 + 40 + 7, Decimal(10))
+    assert "127 journeys lost" in headline(found)
+    assert Alerts("2026-03-15", 60, alerts[-1:], []).value_at_risk is None
 
 
 def test_the_title_says_where_and_since_when() -> None:
