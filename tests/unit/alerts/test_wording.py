@@ -10,6 +10,7 @@ import pytest
 
 from journey_analytics.alerts.published import Alert, Alerts
 from journey_analytics.alerts.wording import doubts, headline, sentences, title
+from journey_analytics.reports.sections.alerts import alerts
 
 _FIGURES: dict[str, Any] = {
     "stage": "interest",
@@ -120,13 +121,31 @@ def test_an_event_that_fell_silent_is_a_reason_to_doubt_the_data() -> None:
 
 def test_a_restatement_of_a_tenth_of_the_loss_is_a_reason_to_doubt_the_data() -> None:
     """154.25 journeys are lost."""
-    late, other = ({"reason": reason, "days": 2} for reason in ("late_events", "rule_change"))
-    alert = Alert(_FIGURES, [], [], [], [{**other, "journeys": 16}, {**late, "journeys": 15}])
-    assert sentences(alert)[-1] == (
-        "Doubt the data first: this run restated 16 journeys of these days (other rules or settings)."
+    late = {"reason": "late_events", "days": 2, "as_of": date(2026, 3, 15), "is_own": True}
+    edited = {"reason": "rule_change", "days": 2, "as_of": date(2026, 3, 11), "is_own": False}
+    restated = [{**late, "journeys": 16}, {**edited, "journeys": 20}, {**late, "journeys": 15}]
+    assert sentences(Alert(_FIGURES, [], [], [], restated))[-1] == (
+        "Doubt the data first: this run restated 16 journeys of these days (events that came late); the run "
+        "of 2026-03-11 restated 20 journeys of these days or those they are compared with (other rules or "
+        "settings)."
     )
 
 
 def test_checks_that_did_not_hold_are_named() -> None:
-    row = {"table_name": "events", "check_name": "rows", "status": "failed", "sample": "3 rows"}
-    assert doubts(Alerts("2026-03-15", 60, [], [row])) == ["events: rows (failed): 3 rows"]
+    row = {
+        "table_name": "events", "check_name": "rows", "status": "failed", "sample": "3 rows",
+        "as_of": date(2026, 3, 15), "is_own": True,
+    }  # fmt: skip
+    before = {**row, "as_of": date(2026, 3, 11), "is_own": False}
+    assert doubts(Alerts("2026-03-15", 60, [], [row, before])) == [
+        "events: rows (failed): 3 rows",
+        "events: rows (failed on 2026-03-11): 3 rows",
+    ]
+    told = alerts(Alerts("2026-03-15", 60, [_alert()], [row, before])).note
+    assert told.startswith(
+        "Checks of this run that did not hold: 1, see below. Checks that did not hold since"
+    )
+    assert "days: events: rows (failed on 2026-03-11): 3 rows. Ask first" in told
+    five = alerts(Alerts("2026-03-15", 60, [_alert()], [before] * 5)).note
+    assert "see below" not in five
+    assert "3 rows; and 2 more." in five
