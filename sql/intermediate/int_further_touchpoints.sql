@@ -39,7 +39,7 @@ final as (
         with_stage.event_id,
         int_journey_touchpoints.journey_id,
         cast(row_number() over (
-            partition by with_stage.stage_model, int_journey_touchpoints.journey_id
+            partition by int_journey_touchpoints.journey_id, with_stage.stage_model
             order by
                 with_stage.occurred_us asc nulls first,
                 with_stage.stage_ordinal asc nulls first,

@@ -120,11 +120,11 @@ chains as (
         entered_us,
         entry_channel,
         lead(entry_number) over (
-            partition by stage_model, journey_id, funnel_kind
+            partition by journey_id, stage_model, funnel_kind
             order by stage_ordinal asc nulls first
         ) as left_number,
         lead(entered_us) over (
-            partition by stage_model, journey_id, funnel_kind
+            partition by journey_id, stage_model, funnel_kind
             order by stage_ordinal asc nulls first
         ) as left_us
     from chain_entries

@@ -1,5 +1,6 @@
 -- int_stage_entries: the touchpoints that lately entered a stage, with what may tell who did not go on.
--- Of the touched funnel, whose stages are entered by a touchpoint of their own.
+-- Of the touched funnel, whose stages are entered by a touchpoint of their own. Every table is cut to the
+-- days that count before it is joined: they are few of a long history.
 -- Grain:  one row per stage_model, stage, journey_id.
 -- Reads:  int_stage_visits (stage_model, journey_id, visit_number); int_journey_stages (stage_model,
 --         journey_id, funnel_kind, stage); int_journeys (journey_id); int_stage_horizons (stage_model,
@@ -35,6 +36,7 @@ entries as (
     where
         int_journey_stages.funnel_kind = 'touched'
         and int_journey_stages.entered_us >= $trend_from_us
+        and int_stage_visits.entered_us >= $trend_from_us
         and int_journey_stages.entered_us + int_stage_horizons.horizon_us <= $as_of_us
     group by int_journey_stages.stage_model, int_journey_stages.stage, int_journey_stages.journey_id
 
@@ -50,6 +52,7 @@ touchpoints as (
         event_id,
         rule
     from int_journey_touchpoints
+    where occurred_us >= $trend_from_us
     union all
     select
         stage_model,
@@ -59,6 +62,7 @@ touchpoints as (
         event_id,
         cast(null as string) as rule
     from int_further_touchpoints
+    where occurred_us >= $trend_from_us
 
 ),
 
@@ -90,6 +94,7 @@ final as (
         on
             touchpoints.source = stg_touchpoints.source
             and touchpoints.event_id = stg_touchpoints.event_id
+            and stg_touchpoints.occurred_us >= $trend_from_us
     inner join int_journeys
         on entries.journey_id = int_journeys.journey_id
     inner join seed_utc_offsets

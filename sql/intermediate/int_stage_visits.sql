@@ -43,7 +43,7 @@ with_previous as (
         stage,
         stage_ordinal,
         lag(stage_ordinal) over (
-            partition by stage_model, journey_id
+            partition by journey_id, stage_model
             order by touchpoint_number asc nulls first
         ) as previous_ordinal
     from touchpoints
@@ -71,7 +71,7 @@ final as (
         stage_model,
         journey_id,
         cast(row_number() over (
-            partition by stage_model, journey_id
+            partition by journey_id, stage_model
             order by touchpoint_number asc nulls first
         ) as bigint) as visit_number,
         stage,
@@ -81,7 +81,7 @@ final as (
         channel as entry_channel,
         -- null on the first visit: nothing was reached before
         max(stage_ordinal) over (
-            partition by stage_model, journey_id
+            partition by journey_id, stage_model
             order by touchpoint_number asc nulls first
             rows between unbounded preceding and 1 preceding
         ) as furthest_before

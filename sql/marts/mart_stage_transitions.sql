@@ -21,11 +21,11 @@ visits as (
         stage as name,
         entered_us,
         lead(stage) over (
-            partition by stage_model, journey_id
+            partition by journey_id, stage_model
             order by visit_number asc nulls first
         ) as next_name,
         lead(entered_us) over (
-            partition by stage_model, journey_id
+            partition by journey_id, stage_model
             order by visit_number asc nulls first
         ) as next_us
     from int_stage_visits

@@ -20,7 +20,7 @@ entered as (
         outcome,
         left_us - entered_us as stay_us,
         lead(stage) over (
-            partition by stage_model, journey_id
+            partition by journey_id, stage_model
             order by stage_ordinal asc nulls first
         ) as next_stage
     from int_journey_stages

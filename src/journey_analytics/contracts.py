@@ -26,6 +26,7 @@ Action = Literal["stop", "quarantine", "report"]
 """What is done about a broken promise: nothing is published, the row is put aside at load, it is told."""
 
 _SHARED = "_columns.yml"
+_PART = "part-0.parquet"
 
 
 class RowRule(BaseModel):
@@ -99,6 +100,11 @@ class Column(BaseModel):
         return TableRule(rule=f"{self.name}_{what}", holds=holds, description=description, action=self.action)
 
 
+def files_of(mart: str, *, is_split: bool) -> str:
+    """The path pattern of a mart's files inside a snapshot, for any Parquet reader."""
+    return f"{mart}/*/{_PART}" if is_split else f"{mart}.parquet"
+
+
 @dataclass(frozen=True)
 class Split:
     """How the rows of a mart are spread over files: by the days or months of a date column."""
@@ -114,7 +120,7 @@ class Split:
     def path(self, table: str, first: date) -> str:
         """The file that begins with this day: `<table>/day=2026-10-05/...` or `<table>/month=2026-10/...`."""
         name = first.isoformat() if self.unit == "day" else first.strftime("%Y-%m")
-        return f"{table}/{self.unit}={name}/part-0.parquet"
+        return f"{table}/{self.unit}={name}/{_PART}"
 
     def holds(self, first: date, last: date) -> str:
         """SQL for whether a row belongs to a file from the one that begins with `first` to that of `last`."""

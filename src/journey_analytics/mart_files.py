@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from journey_analytics import failpoints
-from journey_analytics.contracts import Contract, Split, contracts
+from journey_analytics.contracts import Contract, Split, contracts, files_of
 from journey_analytics.disk import sha256_of
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import marts
@@ -68,7 +68,7 @@ def _write_mart(engine: DuckDBEngine, folder: Path, contract: Contract, base: Sn
         known = {file["path"]: file for file in base.manifest["marts"][contract.table]["files"]}
     writer = _Writer(engine, folder, contract, base, known)
     source = _Source(engine, contract, base if contract.per_customer else None, known)
-    changed, single = source.rows_by_day(), f"{contract.table}.parquet"
+    changed, single = source.rows_by_day(), files_of(contract.table, is_split=False)
     if contract.split is None:
         return [writer.write(single, source.rows()) if changed else writer.link(single)]
     new = {contract.split.path(contract.table, day) for day in changed}

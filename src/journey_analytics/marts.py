@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from journey_analytics import failpoints
+from journey_analytics.contracts import files_of
 from journey_analytics.disk import sha256_of, sync, sync_folder
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import DamagedError, MartError, Problem, advise
@@ -77,9 +78,8 @@ class Snapshot:
                 Problem(f"there is no mart {mart!r}", str(self.folder), advise(mart, self.marts, "mart"))
             )
         # a snapshot of an earlier version may have other files than its contract says now
-        if any("/" in file["path"] for file in self.manifest["marts"][mart]["files"]):
-            return str(self.folder / mart / "*" / "part-0.parquet")
-        return str(self.folder / f"{mart}.parquet")
+        is_split = any("/" in file["path"] for file in self.manifest["marts"][mart]["files"])
+        return str(self.folder / files_of(mart, is_split=is_split))
 
 
 def current(folder: Path) -> Snapshot:

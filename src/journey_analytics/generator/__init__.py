@@ -6,12 +6,13 @@ Does not belong here: reading files or computing marts; nothing of this room is 
     behaviour.py        tables of rates by persona, channel and device (behaviour.yaml), and what they give
     calendar.py         days, hours and seasons: where in the period a visit falls
     site.py             its pages
-    people.py           who they are: persona, devices, cookies, how often they come
+    people.py           who they are: persona, devices, how often they come
     world.py            all of these together, and the draws
     incidents.py        what goes wrong for some days, as a file declares it
     effects.py          what that does to visits
     kinds.py            the kinds of event, the system that records each, and its stage
     visits.py           one row per visit: when, by which channel, on which device
+    cookies.py          by which cookie the web knows it
     outcomes.py         what came of each visit: steps on the site, orders, what follows an order
     events.py           visits to exactly as many events as were asked for
     deliveries.py       on which day each event arrives, late ones and copies

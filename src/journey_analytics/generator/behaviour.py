@@ -118,7 +118,7 @@ class Identity(_Table):
 
     second_device: float
     second_device_visits: float
-    new_cookie: float
+    cookie_days: float
     shared_device: float
 
 

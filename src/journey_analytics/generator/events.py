@@ -83,7 +83,7 @@ def happen(world: World, events: int) -> Shop:
     weights *= ~(effects.bounced | effects.untagged("interest"))
     per_visit = share_out(of_people - came.events, weights, random.random())
     views = _views(random, world.site, visits, per_visit, came.has_account.astype(np.uint8))
-    bots, per_bot_visit = draw_bots(world, of_bots)
+    bots, per_bot_visit = draw_bots(world, of_bots, int(visits.cookie.max()) + 1)
     as_bots = np.full(bots.count, _BOT, dtype=np.uint8)
     bot_views = _views(world.draws("bot views"), world.site, bots, per_bot_visit, as_bots, visits.count)
     known_from = np.concatenate([came.known_from, np.full(bots.count, NEVER)])

@@ -11,9 +11,6 @@ import numpy as np
 
 from journey_analytics.generator.behaviour import Behaviour, Flags, Floats, Ints, pick, pick_by
 
-COOKIES_PER_PERSON = 4
-_LOST_COOKIES = 2
-
 
 @dataclass(frozen=True)
 class People:
@@ -28,7 +25,6 @@ class People:
         devices: two rows: code of the first and of the second device.
         has_second: whether the second device is used at all.
         host: the person whose first device is the second one of this; -1 where it is their own.
-        cookies_lost: position in the period from which cookies are new; 1 where they never are.
     """
 
     persona: Ints
@@ -38,7 +34,6 @@ class People:
     devices: Ints
     has_second: Flags
     host: Ints
-    cookies_lost: Floats
 
     @property
     def count(self) -> int:
@@ -67,12 +62,4 @@ def draw_people(random: np.random.Generator, behaviour: Behaviour, count: int) -
         devices=devices,
         has_second=is_sharing | (random.random(count) < identity.second_device),
         host=host,
-        cookies_lost=np.where(random.random(count) < identity.new_cookie, random.random(count), 1.0),
     )
-
-
-def cookies(people: People, person: Ints, on_second: Flags, position: Floats) -> Ints:
-    """The number of the cookie of each visit; a shared device has its owner's first cookie for good."""
-    own = person * COOKIES_PER_PERSON + on_second + _LOST_COOKIES * (position >= people.cookies_lost[person])
-    host = people.host[person]
-    return np.where(on_second & (host >= 0), host * COOKIES_PER_PERSON, own)

@@ -21,7 +21,7 @@ from journey_analytics.generator.behaviour import (
     pick_by,
 )
 from journey_analytics.generator.calendar import DAY_MS, HOUR_MS, instants
-from journey_analytics.generator.people import COOKIES_PER_PERSON, cookies
+from journey_analytics.generator.cookies import draw_cookies
 from journey_analytics.generator.site import Site
 from journey_analytics.generator.world import World, share_out
 
@@ -112,11 +112,11 @@ def draw_visits(world: World, count: int) -> Visits:
         landing=_landings(world.site, random.random(count), random.random(count)),
         device=device,
         agent=_agents(behaviour, device, person),
-        cookie=cookies(people, person, on_second, position),
+        cookie=draw_cookies(random, world, person, position, on_second),
     )
 
 
-def draw_bots(world: World, events: int) -> tuple[Visits, Ints]:
+def draw_bots(world: World, events: int, first_cookie: int) -> tuple[Visits, Ints]:
     """The visits of bots, one a day and bot, and how many pages each looks at: so many events in all."""
     random, behaviour, period = world.draws("bots"), world.behaviour, world.period
     people = world.people.count
@@ -147,7 +147,7 @@ def draw_bots(world: World, events: int) -> tuple[Visits, Ints]:
         landing=np.zeros(count, dtype=np.int32),
         device=np.full(count, list(behaviour.devices).index("desktop"), dtype=np.uint8),
         agent=np.where(is_silent, _first_agent(behaviour, "desktop"), named).astype(np.uint8),
-        cookie=person * COOKIES_PER_PERSON,
+        cookie=(first_cookie + bot).astype(np.int32),
     )
     kept = views > 0
     return _chosen(visits, kept), views[kept]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from journey_analytics.contracts import Column, Contract, TableRule, contracts
+from journey_analytics.contracts import Column, Contract, TableRule, contracts, files_of
 from journey_analytics.engine.models import marts
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.record import RECORD_FOLDER, record_tables
@@ -127,7 +127,7 @@ def _rules(rules: Sequence[TableRule]) -> list[str]:
 
 def _view(contract: Contract) -> str:
     mart = contract.table
-    files = f"{mart}/*/part-0.parquet" if contract.split else f"{mart}.parquet"
+    files = files_of(mart, is_split=contract.split is not None)
     if contract.record:
         files = f"../../{RECORD_FOLDER}/{mart}/*.parquet"
     place = f"coalesce(getvariable('snapshot') || '/', '') || {quoted(files)}"

@@ -137,12 +137,25 @@ def mapping_sha256(source: Source) -> str:
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
-def came_back(store: Store, batch: Batch) -> Load | None:
-    """The load of a batch, when its source is loaded whole and was in another state since; else None."""
-    if not batch.source.mapping.is_loaded_whole:
-        return None
-    loads = [load for load in store.of(batch.source.name) if load.releases is None]
-    return next((load for load in loads[:-1] if load.batch_id == batch.batch_id), None)
+def came_back(store: Store, found: Sequence[Batch]) -> list[Load]:
+    """The loads of batches that were replaced since, and are now what is delivered again.
+
+    A source that is loaded whole had another state in between; in `mode: replace_day` a file had another
+    content, which is gone from the files found. In `mode: append` nothing is ever replaced.
+    """
+    delivered = {batch.batch_id for batch in found}
+    back = []
+    for batch in found:
+        loads = [load for load in store.of(batch.source.name) if load.releases is None]
+        if batch.source.mapping.mode == "replace_day" and not batch.source.mapping.is_loaded_whole:
+            names = {item.name for item in batch.items}
+            loads = [load for load in loads if any(file.name in names for file in load.files)]
+            if loads and loads[-1].batch_id in delivered:
+                continue
+        elif not batch.source.mapping.is_loaded_whole:
+            continue
+        back += [load for load in loads[:-1] if load.batch_id == batch.batch_id]
+    return back
 
 
 def groups_to_load(store: Store, found: Iterable[Batch]) -> Iterator[list[Batch]]:

@@ -84,7 +84,7 @@ def load_new(
         ConfigError: an expression names a column that is not there, or gives no usable type.
         SourceError: a file breaks off while it is read.
     """
-    new = [store.renew(load) for batch in found if (load := came_back(store, batch))]
+    new = [store.renew(load) for load in came_back(store, found)]
     for group in groups_to_load(store, found):
         for load in _load_together(engine, store, group, received_us, scratch / group[0].batch_id):
             store.add(load)

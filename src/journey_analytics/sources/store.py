@@ -117,10 +117,12 @@ class Store:
         return renewed
 
     def commit(self, loads: Iterable[Load]) -> None:
-        """Write the ledger entries of loads whose files are complete, each segment at once and for good."""
+        """Write the ledger entries of loads whose files are complete, with all that share their segments."""
         ledger = self.folder / "ledger"
         ledger.mkdir(parents=True, exist_ok=True)
-        for segment, members in _by_segment(loads).items():
+        segments = {load.segment for load in loads}
+        written = [load for load in self.loads if load.segment in segments]
+        for segment, members in _by_segment(written).items():
             for path in (self.events_path(members[0]), self.quarantine_path(members[0])):
                 sync(path)
                 sync(path.parent)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from journey_analytics.generator.behaviour import Behaviour, Rates, shipped_behaviour
-from journey_analytics.generator.calendar import Period
+from journey_analytics.generator.calendar import DAY_MS, Period
 from journey_analytics.generator.events import Shop, happen
 from journey_analytics.generator.kinds import CODES, KINDS
 from journey_analytics.generator.visits import in_store
@@ -91,6 +91,26 @@ def test_who_has_ordered_is_likelier_to_order_at_a_checkout(shop: Shop) -> None:
         of_persona = shop.world.people.persona[shop.visits.person[checkouts]] == code
         after = has_ordered[is_after & of_persona].mean()
         assert after > 1.12 * has_ordered[~is_after & of_persona].mean(), name
+
+
+def test_three_in_ten_people_have_another_cookie_after_thirty_days(shop: Shop) -> None:
+    """Of those with one device."""
+    visits, people = shop.visits, shop.world.people
+    own = visits.person < PEOPLE
+    own[own] = ~people.has_second[visits.person[own]]
+    person, start, cookie = visits.person[own], visits.start[own], visits.cookie[own]
+    pairs = np.flatnonzero((person[1:] == person[:-1]) & (abs(np.diff(start) / DAY_MS - 30) < 3))
+    assert pairs.size > 1_000
+    assert np.mean(cookie[pairs] != cookie[pairs + 1]) == pytest.approx(0.31, abs=0.05)
+
+
+def test_a_cookie_is_of_one_browser_or_of_a_shared_one(shop: Shop) -> None:
+    visits, people = shop.visits, shop.world.people
+    pairs = np.unique(np.stack([visits.cookie, visits.person]), axis=1)
+    cookies, people_of = np.unique(pairs[0], return_counts=True)
+    assert people_of.max() == 2
+    users = pairs[1][np.isin(pairs[0], cookies[people_of == 2])].reshape(-1, 2)
+    assert all(people.host[one] == other or people.host[other] == one for one, other in users)
 
 
 def test_weekdays_are_as_busy_as_the_calendar_says(behaviour: Behaviour, shop: Shop) -> None:

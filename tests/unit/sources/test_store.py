@@ -90,6 +90,39 @@ def test_replace_day_takes_each_day_from_the_last_file_that_holds_it(tmp_path: P
     assert night(tmp_path, 2, more)[1] == ["1 old", "2 new", "3 new"]
 
 
+def test_replace_day_takes_a_file_that_is_what_it_was_before(tmp_path: Path) -> None:
+    """First, second, first under one name; the file that came with the first stays, and it happens once."""
+    more = "mode: replace_day\n"
+    first = f"{_HEADER}1,2025-12-01,first,c\n"
+    write(tmp_path / "a.csv", first)
+    write(tmp_path / "b.csv", f"{_HEADER}9,2025-12-09,other,c\n")
+    night(tmp_path, 1, more)
+    write(tmp_path / "a.csv", f"{_HEADER}1,2025-12-01,second,c\n")
+    assert night(tmp_path, 2, more)[1] == ["1 second", "9 other"]
+    write(tmp_path / "a.csv", first)
+    totals, events = night(tmp_path, 3, more)
+    assert (totals.new_loads, events) == (1, ["1 first", "9 other"])
+    totals, events = night(tmp_path, 4, more)
+    assert (totals.new_loads, events) == (0, ["1 first", "9 other"])
+
+
+def test_replace_day_leaves_files_of_one_name_in_their_order(tmp_path: Path) -> None:
+    """Both are there every night, so neither came back; nor does one that comes under another name."""
+    mapping = _MAPPING.replace("*.csv", "*/*.csv") + "mode: replace_day\n"
+    source = read_mapping(write(tmp_path / "web.yaml", mapping), read_channels(None))
+    for month, name in (("june", "june"), ("may", "may")):
+        (tmp_path / month).mkdir()
+        write(tmp_path / month / "a.csv", f"{_HEADER}1,2025-12-01,{name},c\n")
+    for _ in range(2):
+        store = Store(tmp_path / "store")
+        with DuckDBEngine() as engine:
+            found = batches(source, find_files(tmp_path, source))
+            store.commit(load_new(engine, store, found, 1_767_225_600_000_000, tmp_path / "scratch"))
+            show_events(engine, store, [source], [])
+            assert [row["event_name"] for row in engine.rows("from events")] == ["may"]
+        (tmp_path / "may" / "b.csv").write_bytes((tmp_path / "june" / "a.csv").read_bytes())
+
+
 def test_replace_day_goes_by_name_among_files_that_came_together(tmp_path: Path) -> None:
     """They lie in one segment, and each still gives up only its own rows of the day."""
     write(tmp_path / "a.csv", f"{_HEADER}1,2025-12-01,old,c\n2,2025-12-02,old,c\n")
