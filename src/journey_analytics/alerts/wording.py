@@ -62,6 +62,12 @@ def title(alert: Alert) -> str:
     return f"{figures['stage']}, {where}: {when}"
 
 
+def places(found: Alerts, most: int) -> str:
+    """Where and since when, of so many alerts: what still goes on first, then what cost most."""
+    alerts = sorted(found.alerts, key=lambda alert: bool(alert.figures["is_over"]))
+    return " ".join(f"{title(alert)}." for alert in alerts[:most])
+
+
 def sentences(alert: Alert) -> list[str]:
     """What changed, what it cost, what carries it, what was done instead, whether to doubt the data."""
     return [

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from journey_analytics.alerts.published import Alerts, read_alerts
 from journey_analytics.alerts.wording import headline as changes
-from journey_analytics.alerts.wording import title
+from journey_analytics.alerts.wording import places
 from journey_analytics.marts import Snapshot
 from journey_analytics.query import query
 from journey_analytics.reports.findings import KIND, Findings, find, outcome, worst
@@ -71,8 +71,7 @@ class Content:
     def lead(self) -> str:
         """Where, what still goes on first; without alerts what became of journeys."""
         if self.cards:
-            alerts = sorted(self.found.alerts, key=lambda alert: bool(alert.figures["is_over"]))
-            return " ".join(f"{title(alert)}." for alert in alerts[:_MOST_NAMED])
+            return places(self.found, _MOST_NAMED)
         known = outcome(self.findings) if self.found.cells else ""
         return f"{known} {worst(self.findings)}".strip()
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from journey_analytics.alerts.published import Alert, Alerts
-from journey_analytics.alerts.wording import doubts, headline, sentences, title
+from journey_analytics.alerts.wording import doubts, headline, places, sentences, title
 from journey_analytics.reports.sections.alerts import alerts
 
 _FIGURES: dict[str, Any] = {
@@ -74,6 +74,14 @@ def test_the_title_says_where_and_since_when() -> None:
         "all channels: from 2026-03-10 to 2026-03-15, over"
     )
     assert title(_alert(channel_role="first_touch")).startswith("interest, email (first touch):")
+
+
+def test_what_still_goes_on_is_named_before_what_is_over() -> None:
+    alerts = [_alert(is_over=True), _alert(channel="ads"), _alert(channel="store"), _alert(stage="usage")]
+    told = places(Alerts("2026-03-15", 60, alerts, []), 2)
+    assert told == (
+        "interest, ads: since 2026-03-10, 6 days so far. interest, store: since 2026-03-10, 6 days so far."
+    )
 
 
 def test_the_sentences_say_what_changed_what_it_cost_and_what_carries_it() -> None:
