@@ -156,18 +156,23 @@ def bars(cells: Cells) -> Floats:
 
 
 def false_alerts(random: np.random.Generator, stages: Sequence[Stage], journeys: float) -> int:
-    """Alerts raised in 30 nights in which nothing happened; one that stays for some nights counts once."""
+    """Alerts raised in 30 nights in which nothing happened.
+
+    One of the same stage about the same days as an earlier one is that one again: it stayed, came back after
+    a night, or shows in another cell.
+    """
     size = sum(stage.size for stage in stages)
     drawn: list[Counts] = [
         draw_counts(random, stage, journeys * stage.size / size, TREND_DAYS + NIGHTS) for stage in stages
     ]
-    raised, before = 0, set[tuple[str, str, str]]()
+    raised = 0
+    told: dict[str, set[int]] = {stage.name: set() for stage in stages}
     for night in range(1, NIGHTS + 1):
         found = find_changes(cells_of([one.last(night) for one in drawn]), AS_OF).filter("is_alert")
-        cells = set(found.select("stage", "channel_role", "channel").rows())
-        # cells of one stage are one alert
-        raised += len({cell[0] for cell in cells - before} - {cell[0] for cell in before})
-        before = cells
+        for stage, first, last in found.select("stage", "first_date", "last_date").iter_rows():
+            days = range(night + (first - AS_OF).days, night + (last - AS_OF).days + 1)
+            raised += told[stage].isdisjoint(days)
+            told[stage].update(days)
     return raised
 
 

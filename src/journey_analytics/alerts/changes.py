@@ -5,11 +5,12 @@ that went on. Each weekday has the rate that the eight days of that name had in 
 more than chance alone: the variance is that of the binomial times the dispersion of the baseline's days
 (quasibinomial: P. McCullagh, J. A. Nelder, Generalized linear models, 1989, section 4.5; dispersion.py),
 and the rates of the baseline are themselves uncertain. Every stretch of days in the window is scored by the
-signed root of its deviance from what the baseline lets expect; the best stretch is where the change began
-and ended (the scan of M. Kulldorff, A spatial scan statistic, 1997, in one dimension). Its p-value pays for
-as many looks as there are stretches of each length that share no day, since others say nearly the same (the
-tests hold that against simulated cells); the cells' q-values are those of Benjamini and Hochberg, of
-weighted p-values (weights.py).
+signed root of its deviance from what the baseline lets expect; the best of those that end in the last
+week is where the change began and ended (the scan of M. Kulldorff, A spatial scan statistic, 1997, in one
+dimension): what was over before then was told when it was news. Its p-value pays for as many looks as there
+are stretches of each length in the whole window that share no day, since others say nearly the same, and
+nights look again and again (the tests hold that against simulated cells, one night and thirty); the cells'
+q-values are those of Benjamini and Hochberg, of weighted p-values (weights.py).
 
 Belongs here: formulas on arrays. Does not belong here: which cells there are (cells.py), causes (slices.py).
 """
@@ -192,16 +193,21 @@ class Series:
 def fall(series: Series) -> tuple[Stretches, Floats]:
     """The stretch of the window in which each cell lost most, and its p-value.
 
-    Stretches with fewer than FEWEST_JOURNEYS count as none. The p-value is one-sided and pays for all
-    stretches of the window; it is 1 where there is nothing to compare with. A stretch is taken to last until
-    the last day with journeys unless the days after it are rather like the baseline again.
+    Stretches with fewer than FEWEST_JOURNEYS count as none, and so do those that began with a worse one which
+    was over before the last seven days with journeys. The p-value is one-sided and pays for all stretches of
+    the window; it is 1 where there is nothing to compare with. A stretch is taken to last until the last day
+    with journeys unless the days after it are rather like the baseline again.
     """
     begins, ends = (place + BASELINE_DAYS for place in np.triu_indices(WINDOW_DAYS))
     cells = len(series.last_day)
     first, last = (np.broadcast_to(places, (cells, places.size)) for places in (begins, ends))
     every = series.stretch(first, last)
     score = np.where(every.reached >= FEWEST_JOURNEYS, every.score, -np.inf)
-    # among equal ones the first: stretches of one beginning stand together, the shortest first
+    # stretches of one beginning stand together, the shortest first
+    alike = np.flatnonzero(begins == ends)
+    worst = np.repeat(np.maximum.reduceat(score, alike, axis=1), np.arange(WINDOW_DAYS, 0, -1), axis=1)
+    score[(score < worst) | (last <= series.last_day[:, None] - WEEK)] = -np.inf
+    # among equal ones the first
     place = np.argmax(score, axis=1)
     best = score[np.arange(cells), place]
     freedom = series.baseline.freedom

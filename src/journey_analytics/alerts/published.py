@@ -5,9 +5,12 @@ Belongs here: reading marts and the record. Does not belong here: words (wording
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from typing import Any
 
+from journey_analytics.alerts.period import BASELINE_DAYS
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.marts import Snapshot
 from journey_analytics.query import query
@@ -24,7 +27,9 @@ class Alert:
         causes: its rows of mart_alert_causes, the likeliest first.
         exits: its rows of mart_alert_exits, those that grew most first.
         signs: its rows of mart_alert_signs.
-        restated: what the snapshot's run restated of its stage on its days: reason, days, journeys.
+        restated: what was restated of its stage: as_of, is_own (by the snapshot's own run), reason, days,
+            journeys. Of its days by that run; by other rules or settings also of the days they are compared
+            with, and by the runs of the nights since its first day.
     """
 
     figures: Row
@@ -42,7 +47,8 @@ class Alerts:
         as_of: the day at whose end the snapshot stands.
         cells: how many combinations of stage, channel role and channel could be compared with their baseline.
         alerts: those that changed, the one that cost most journeys first.
-        doubts: checks of the snapshot's own run that did not hold: table, check, what was found.
+        doubts: checks that did not hold: table_name, check_name, status, sample, as_of, is_own. Those of
+            the snapshot's own run, and of the nights since the first day of any alert, each the last time.
     """
 
     as_of: str
@@ -50,36 +56,97 @@ class Alerts:
     alerts: list[Alert]
     doubts: list[Row]
 
+    @property
+    def journeys_lost(self) -> float:
+        """What the alerts cost together, in journeys beyond expectation."""
+        return float(self._together("excess_drops"))
+
+    @property
+    def value_at_risk(self) -> Decimal | None:
+        """What they cost together in revenue; none where none is known."""
+        is_known = any(alert.figures["value_at_risk"] is not None for alert in self.alerts)
+        return Decimal(self._together("value_at_risk")) if is_known else None
+
+    def _together(self, figure: str) -> Any:
+        """A sum that counts no journey twice: by stage that of the channel role in which it is largest.
+
+        Channels of one role share no journey. All channels together hold each of them.
+        """
+        sums: dict[str, dict[str, Any]] = defaultdict(lambda: defaultdict(int))
+        for alert in self.alerts:
+            sums[alert.figures["stage"]][alert.figures["channel_role"]] += alert.figures[figure] or 0
+        return sum(max(roles.values()) for roles in sums.values())
+
     def as_json(self) -> Row:
         """Plain values for programs."""
         return asdict(self)
 
 
+_TOLD = """
+    told as (
+        select *, run_id = {run} as is_own
+        from {table}
+        where
+            run_id = {run}
+            or begun_at < (select min(begun_at) from mart_quality_results where run_id = {run})
+    )
+"""
+"""What a table of the record says, up to the snapshot's own run: later ones are not its business.
+
+When that began its gates know: its steps are recorded only after the report is written.
+"""
 _RESTATED = """
-    with moved as (
+    with {told},
+    moved as (
         select
             alert_number,
+            as_of,
+            is_own,
             reason,
             measure,
             count(distinct entry_date) as days,
             cast(sum(abs(after - before)) as bigint) as journeys
         from mart_stage_alerts
-        inner join mart_restatements using (stage_model)
+        inner join told using (stage_model)
         where
             stage_model = {model}
-            and run_id = {run}
-            and mart_restatements.stage in (mart_stage_alerts.stage, '(any)')
+            and told.stage in (mart_stage_alerts.stage, '(any)')
             and funnel_kind = 'touched'
-            and mart_restatements.channel_role = 'all'
-            and entry_date between first_date and last_date
+            and told.channel_role = 'all'
+            and entry_date <= last_date
+            and case
+                when reason = 'rule_change'
+                    then (is_own or as_of >= first_date) and entry_date >= first_date - {baseline_days}
+                else is_own and entry_date >= first_date
+            end
         group by all
     )
-    select alert_number, reason, max(days) as days, max(journeys) as journeys
+    select
+        alert_number, as_of, is_own, reason, max(days) as days, max(journeys) as journeys
     from moved
     group by all
-    order by alert_number, journeys desc, reason
+    order by alert_number, is_own desc, as_of desc, journeys desc, reason
 """
-"""A journey may be restated in several measures: the one that moved most says how many there are."""
+"""A journey may be restated in several measures: the one that moved most says how many there are.
+
+Events come late on every night, to the days compared with as well; rules change once.
+"""
+_DOUBTS = """
+    with {told}
+    select
+        table_name,
+        check_name,
+        max_by(status, begun_at) as status,
+        max_by(sample, begun_at) as sample,
+        max_by(as_of, begun_at) as as_of,
+        max_by(is_own, begun_at) as is_own
+    from told
+    where
+        status <> 'passed'
+        and (is_own or as_of >= (select min(first_date) from mart_stage_alerts where stage_model = {model}))
+    group by table_name, check_name
+    order by is_own desc, as_of desc, table_name, check_name
+"""
 
 
 def read_alerts(snapshot: Snapshot) -> Alerts:
@@ -95,7 +162,15 @@ def read_alerts(snapshot: Snapshot) -> Alerts:
         )
     }
 
-    rows["restated"] = query(snapshot, _RESTATED.format(model=model, run=quoted(snapshot.run_id))).to_dicts()
+    run = quoted(snapshot.run_id)
+    restated, doubts = (
+        query(
+            snapshot,
+            sql.format(told=_TOLD.format(run=run, table=table), model=model, baseline_days=BASELINE_DAYS),
+        ).to_dicts()
+        for sql, table in ((_RESTATED, "mart_restatements"), (_DOUBTS, "mart_quality_results"))
+    )
+    rows["restated"] = restated
 
     def of(mart: str, number: int) -> list[Row]:
         return [row for row in rows[mart] if row["alert_number"] == number]
@@ -104,12 +179,6 @@ def read_alerts(snapshot: Snapshot) -> Alerts:
         snapshot,
         f"select count(q_value) as cells from mart_stage_dropoff where stage_model = {model}",
     ).item()
-    doubts = query(
-        snapshot,
-        "select table_name, check_name, status, sample from mart_quality_results "
-        f"where run_id = {quoted(snapshot.run_id)} and status <> 'passed' "
-        "order by begun_at, gate, table_name, check_name",
-    )
     return Alerts(
         str(snapshot.manifest["as_of"]),
         int(cells),
@@ -123,5 +192,5 @@ def read_alerts(snapshot: Snapshot) -> Alerts:
             )
             for row in rows["mart_stage_alerts"]
         ],
-        doubts.to_dicts(),
+        doubts,
     )

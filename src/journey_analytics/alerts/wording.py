@@ -27,6 +27,11 @@ _REASONS = {
     "late_events": "events that came late",
     "identity_merge": "ids merged to one customer",
 }
+_DAYS = {
+    "rule_change": "these days or those they are compared with",
+    "late_events": "these days",
+    "identity_merge": "these days",
+}
 _SUSPECT_SHARE = 0.1
 """Fewer journeys restated than this share of those lost do not explain the loss."""
 
@@ -37,10 +42,9 @@ def headline(found: Alerts) -> str:
     if not found.alerts:
         return f"Nothing changed: {looked}, none loses more journeys than it used to."
     lasting = [alert for alert in found.alerts if not alert.figures["is_over"]]
-    lost = sum(alert.figures["excess_drops"] for alert in found.alerts)
     return (
         f"{_count(len(found.alerts), 'alert')}, {len(lasting)} of them still going on: "
-        f"{lost:,.0f} journeys lost beyond expectation ({looked})."
+        f"{found.journeys_lost:,.0f} journeys lost beyond expectation ({looked})."
     )
 
 
@@ -58,6 +62,12 @@ def title(alert: Alert) -> str:
     return f"{figures['stage']}, {where}: {when}"
 
 
+def places(found: Alerts, most: int) -> str:
+    """Where and since when, of so many alerts: what still goes on first, then what cost most."""
+    alerts = sorted(found.alerts, key=lambda alert: bool(alert.figures["is_over"]))
+    return " ".join(f"{title(alert)}." for alert in alerts[:most])
+
+
 def sentences(alert: Alert) -> list[str]:
     """What changed, what it cost, what carries it, what was done instead, whether to doubt the data."""
     return [
@@ -70,9 +80,11 @@ def sentences(alert: Alert) -> list[str]:
 
 
 def doubts(found: Alerts) -> list[str]:
-    """Why the data itself may have changed, as the checks of the snapshot's run saw it."""
+    """Why the data itself may have changed, as the checks of this run and of the nights before saw it."""
     return [
-        f"{row['table_name']}: {row['check_name']} ({row['status']})"
+        f"{row['table_name']}: {row['check_name']} ({row['status']}"
+        + ("" if row["is_own"] else f" on {row['as_of']}")
+        + ")"
         + (f": {row['sample']}" if row["sample"] else "")
         for row in found.doubts
     ]
@@ -126,7 +138,8 @@ def _suspicions(alert: Alert) -> list[str]:
         for row in alert.signs
     ]
     told += [
-        f"this run restated {_count(row['journeys'], 'journey')} of these days ({_REASONS[row['reason']]})"
+        f"{'this run' if row['is_own'] else 'the run of ' + str(row['as_of'])} restated "
+        f"{_count(row['journeys'], 'journey')} of {_DAYS[row['reason']]} ({_REASONS[row['reason']]})"
         for row in alert.restated
         if row["journeys"] >= _SUSPECT_SHARE * alert.figures["excess_drops"]
     ]

@@ -29,7 +29,9 @@ def alerts(*, project: Project = Path(), as_json: AsJson = False) -> int:
         for sentence in sentences(alert):
             out.print(f"  {sentence}", markup=False, highlight=False, soft_wrap=True)
     if found.alerts and found.doubts:
-        out.print("\nChecks of this run that did not hold:", highlight=False)
+        out.print(
+            "\nChecks that did not hold, in this run or since the first of these days:", highlight=False
+        )
         for doubt in doubts(found):
             out.print(f"  {doubt}", markup=False, highlight=False, soft_wrap=True)
     return EXIT_DONE

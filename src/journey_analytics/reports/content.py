@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from journey_analytics.alerts.published import Alerts, read_alerts
 from journey_analytics.alerts.wording import headline as changes
+from journey_analytics.alerts.wording import places
 from journey_analytics.marts import Snapshot
 from journey_analytics.query import query
 from journey_analytics.reports.findings import KIND, Findings, find, outcome, worst
@@ -57,22 +58,10 @@ class Content:
         state = "over by now"
         if still:
             state = "still going on" if still == len(self.cards) else f"{count(still)} of them still going on"
-        cost = f"{count(self.journeys_lost)} journeys lost beyond expectation"
-        if self.value_at_risk is not None:
-            cost += f", {self.priced(self.value_at_risk)} at risk"
+        cost = f"{count(self.found.journeys_lost)} journeys lost beyond expectation"
+        if self.found.value_at_risk is not None:
+            cost += f", {self.priced(self.found.value_at_risk)} at risk"
         return f"{several(len(self.cards), 'drop-off alert')}, {state}: {cost}."
-
-    @property
-    def journeys_lost(self) -> float:
-        """What the alerts cost, in journeys beyond expectation."""
-        return sum(float(alert.figures["excess_drops"]) for alert in self.found.alerts)
-
-    @property
-    def value_at_risk(self) -> Decimal | None:
-        """What the alerts cost in revenue; none where there is none."""
-        values = [alert.figures["value_at_risk"] for alert in self.found.alerts]
-        known = [value for value in values if value is not None]
-        return sum(known, Decimal()) if known else None
 
     def priced(self, amount: Decimal) -> str:
         """An amount with its currency, where all revenue is of one."""
@@ -80,9 +69,9 @@ class Content:
 
     @property
     def lead(self) -> str:
-        """Where, and what became of journeys."""
+        """Where, what still goes on first; without alerts what became of journeys."""
         if self.cards:
-            return " ".join(f"{card.title}." for card in self.cards[:_MOST_NAMED])
+            return places(self.found, _MOST_NAMED)
         known = outcome(self.findings) if self.found.cells else ""
         return f"{known} {worst(self.findings)}".strip()
 

@@ -34,7 +34,8 @@ def terms(manifest: Mapping[str, Any]) -> dict[str, str]:
         "alert": "A stage and channel at which for some days more journeys did not go on than chance "
         "explains, over all stages and channels looked at together.",
         "lost beyond expectation, value at risk": "Journeys that did not go on, less those that usually do "
-        "not; and what so many journeys bring when they go on.",
+        "not; and what so many journeys bring when they go on. Alerts of one stage may hold the same "
+        "journeys: their sum counts them once.",
         "time to the next stage": "From entering a stage to entering the next one reached, of journeys that "
         "went on.",
         "exit point": "The last touchpoint of a journey that dropped off: its event, and its page if it has "

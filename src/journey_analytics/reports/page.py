@@ -108,9 +108,13 @@ def _of_snapshot(content: Content) -> dict[str, Any]:
 
 
 def _key_figures(content: Content) -> list[KeyFigure]:
-    findings, value = content.findings, content.value_at_risk
+    findings, value = content.findings, content.found.value_at_risk
     return [
-        *([KeyFigure("lost beyond expectation", count(content.journeys_lost))] if content.cards else []),
+        *(
+            [KeyFigure("lost beyond expectation", count(content.found.journeys_lost))]
+            if content.cards
+            else []
+        ),
         *([KeyFigure("value at risk", content.priced(value))] if value is not None else []),
         KeyFigure("customers", count(findings.customers)),
         KeyFigure("journeys", count(findings.journeys)),

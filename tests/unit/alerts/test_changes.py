@@ -82,6 +82,18 @@ def test_a_fall_that_has_passed_ends_and_one_that_lasts_goes_to_the_last_day() -
     assert found.last[0] == TREND_DAYS - 1
 
 
+def test_a_fall_that_was_over_a_week_ago_is_no_longer_told() -> None:
+    """Days without journeys yet do not count towards the week."""
+    for since, is_told in ((6, True), (7, False)):
+        reached, continued = _steady()
+        reached[0, -2:] = continued[0, -2:] = 0
+        last = TREND_DAYS - 3 - since
+        continued[0, last - 4 : last + 1] = 70
+        found, p_value = fall(_series(reached, continued))
+        assert (p_value[0] < 1e-8) == is_told
+        assert not is_told or (found.first[0], found.last[0]) == (last - 4, last)
+
+
 def test_the_last_day_is_the_last_one_with_journeys() -> None:
     """Journeys of the last three days are not watched for long enough yet."""
     reached, continued = _steady()

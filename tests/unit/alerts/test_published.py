@@ -50,6 +50,68 @@ def test_what_the_run_restated_of_the_stage_on_the_days_of_the_alert_is_told(tmp
     ]
 
 
+def _check(name: str, day: int, begun_us: int, **other: Any) -> dict[str, Any]:
+    """A check that did not hold in a run that began so many microseconds after 1970."""
+    return {
+        "begun_at": to_moment(begun_us), "run_id": f"run{begun_us}", "as_of": date(2024, 5, day),
+        "gate": "raw", "table_name": "events", "check_name": name, "severity": "warn", "status": "failed",
+        "rows_failed": 1, "sample": f"{day}", **other,
+    }  # fmt: skip
+
+
+_OWN = _check("own", 31, 5, run_id="run1")
+"""When the snapshot's run began."""
+
+
+def test_rules_edited_since_the_first_day_are_told_with_the_days_compared(tmp_path: Path) -> None:
+    """The alert begins on 10 May and is compared with the eight weeks before, from 15 March on."""
+    snapshot = publish(tmp_path, mart_stage_alerts=[_ALERT])
+    append(tmp_path, "mart_quality_results", [_OWN], run_id="run1", begun_us=5)
+    edited = {"run_id": "run0", "reason": "rule_change", "as_of": date(2024, 5, 10)}
+    rows = [
+        _restated(14, 40, 33, **edited),
+        _restated(1, 40, 30, **{**edited, "entry_date": date(2024, 3, 15)}),
+        _restated(1, 900, 0, **{**edited, "entry_date": date(2024, 3, 14)}),
+        _restated(15, 900, 0, **edited),
+        # before the first day, after the snapshot's own run, and what only came late
+        _restated(9, 900, 0, **{**edited, "as_of": date(2024, 5, 9)}),
+        _restated(10, 900, 0, **{**edited, "run_id": "run2", "begun_at": to_moment(6)}),
+        _restated(10, 900, 0, **{**edited, "reason": "late_events"}),
+    ]
+    append(tmp_path, TABLE, rows, run_id="run0", begun_us=0)
+    (alert,) = read_alerts(snapshot).alerts
+    assert [(row["as_of"], row["is_own"], row["days"], row["journeys"]) for row in alert.restated] == [
+        (date(2024, 5, 10), False, 2, 17)
+    ]
+
+
+def test_checks_that_did_not_hold_since_the_first_day_are_doubts(tmp_path: Path) -> None:
+    """Of a check that often did not hold the last time is told."""
+    snapshot = publish(tmp_path, mart_stage_alerts=[_ALERT])
+
+    rows = [
+        _OWN,
+        _check("often", 10, 2),
+        _check("often", 11, 3),
+        _check("passed", 11, 3, status="passed"),
+        _check("too old", 9, 0),
+        _check("later", 31, 6),
+    ]
+    append(tmp_path, "mart_quality_results", rows, run_id="run1", begun_us=5)
+    doubts = read_alerts(snapshot).doubts
+    assert [(row["check_name"], row["sample"], row["is_own"]) for row in doubts] == [
+        ("own", "31", True),
+        ("often", "11", False),
+    ]
+
+
+def test_without_an_alert_only_the_own_run_is_asked(tmp_path: Path) -> None:
+    snapshot = publish(tmp_path, mart_stage_alerts=[])
+    rows = [_OWN, _check("earlier", 30, 2)]
+    append(tmp_path, "mart_quality_results", rows, run_id="run1", begun_us=5)
+    assert [row["check_name"] for row in read_alerts(snapshot).doubts] == ["own"]
+
+
 def test_a_run_that_restated_nothing_gives_no_doubt(tmp_path: Path) -> None:
     (alert,) = read_alerts(publish(tmp_path, mart_stage_alerts=[_ALERT])).alerts
     assert alert.restated == []

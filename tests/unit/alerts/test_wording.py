@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from journey_analytics.alerts.published import Alert, Alerts
-from journey_analytics.alerts.wording import doubts, headline, sentences, title
+from journey_analytics.alerts.wording import doubts, headline, places, sentences, title
+from journey_analytics.reports.sections.alerts import alerts
 
 _FIGURES: dict[str, Any] = {
     "stage": "interest",
@@ -47,8 +48,23 @@ def test_a_quiet_night_says_how_much_was_looked_at() -> None:
 
 
 def test_the_headline_counts_alerts_and_what_they_cost() -> None:
-    told = headline(Alerts("2026-03-15", 60, [_alert(), _alert(is_over=True)], []))
+    told = headline(Alerts("2026-03-15", 60, [_alert(), _alert(stage="usage", is_over=True)], []))
     assert told.startswith("2 alerts, 1 of them still going on: 308 journeys lost")
+
+
+def test_a_journey_that_several_alerts_count_is_lost_once() -> None:
+    """Email and ads share none; all channels, and the channels of first touch, hold the same ones."""
+    alerts = [
+        _alert(channel="email", excess_drops=80.0, value_at_risk=Decimal(8)),
+        _alert(channel="ads", excess_drops=40.0, value_at_risk=None),
+        _alert(channel_role="all", channel="all", excess_drops=100.0, value_at_risk=Decimal(10)),
+        _alert(channel_role="first_touch", excess_drops=90.0, value_at_risk=Decimal(9)),
+        _alert(stage="usage", excess_drops=7.0, value_at_risk=None),
+    ]
+    found = Alerts("2026-03-15", 60, alerts, [])
+    assert (found.journeys_lost, found.value_at_risk) == (80 + 40 + 7, Decimal(10))
+    assert "127 journeys lost" in headline(found)
+    assert Alerts("2026-03-15", 60, alerts[-1:], []).value_at_risk is None
 
 
 def test_the_title_says_where_and_since_when() -> None:
@@ -58,6 +74,14 @@ def test_the_title_says_where_and_since_when() -> None:
         "all channels: from 2026-03-10 to 2026-03-15, over"
     )
     assert title(_alert(channel_role="first_touch")).startswith("interest, email (first touch):")
+
+
+def test_what_still_goes_on_is_named_before_what_is_over() -> None:
+    alerts = [_alert(is_over=True), _alert(channel="ads"), _alert(channel="store"), _alert(stage="usage")]
+    told = places(Alerts("2026-03-15", 60, alerts, []), 2)
+    assert told == (
+        "interest, ads: since 2026-03-10, 6 days so far. interest, store: since 2026-03-10, 6 days so far."
+    )
 
 
 def test_the_sentences_say_what_changed_what_it_cost_and_what_carries_it() -> None:
@@ -105,13 +129,31 @@ def test_an_event_that_fell_silent_is_a_reason_to_doubt_the_data() -> None:
 
 def test_a_restatement_of_a_tenth_of_the_loss_is_a_reason_to_doubt_the_data() -> None:
     """154.25 journeys are lost."""
-    late, other = ({"reason": reason, "days": 2} for reason in ("late_events", "rule_change"))
-    alert = Alert(_FIGURES, [], [], [], [{**other, "journeys": 16}, {**late, "journeys": 15}])
-    assert sentences(alert)[-1] == (
-        "Doubt the data first: this run restated 16 journeys of these days (other rules or settings)."
+    late = {"reason": "late_events", "days": 2, "as_of": date(2026, 3, 15), "is_own": True}
+    edited = {"reason": "rule_change", "days": 2, "as_of": date(2026, 3, 11), "is_own": False}
+    restated = [{**late, "journeys": 16}, {**edited, "journeys": 20}, {**late, "journeys": 15}]
+    assert sentences(Alert(_FIGURES, [], [], [], restated))[-1] == (
+        "Doubt the data first: this run restated 16 journeys of these days (events that came late); the run "
+        "of 2026-03-11 restated 20 journeys of these days or those they are compared with (other rules or "
+        "settings)."
     )
 
 
 def test_checks_that_did_not_hold_are_named() -> None:
-    row = {"table_name": "events", "check_name": "rows", "status": "failed", "sample": "3 rows"}
-    assert doubts(Alerts("2026-03-15", 60, [], [row])) == ["events: rows (failed): 3 rows"]
+    row = {
+        "table_name": "events", "check_name": "rows", "status": "failed", "sample": "3 rows",
+        "as_of": date(2026, 3, 15), "is_own": True,
+    }  # fmt: skip
+    before = {**row, "as_of": date(2026, 3, 11), "is_own": False}
+    assert doubts(Alerts("2026-03-15", 60, [], [row, before])) == [
+        "events: rows (failed): 3 rows",
+        "events: rows (failed on 2026-03-11): 3 rows",
+    ]
+    told = alerts(Alerts("2026-03-15", 60, [_alert()], [row, before])).note
+    assert told.startswith(
+        "Checks of this run that did not hold: 1, see below. Checks that did not hold since"
+    )
+    assert "days: events: rows (failed on 2026-03-11): 3 rows. Ask first" in told
+    five = alerts(Alerts("2026-03-15", 60, [_alert()], [before] * 5)).note
+    assert "see below" not in five
+    assert "3 rows; and 2 more." in five

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from journey_analytics.alerts.published import Alert, Alerts
-from journey_analytics.alerts.wording import headline, sentences, title
+from journey_analytics.alerts.wording import doubts, headline, sentences, title
 from journey_analytics.marts import Snapshot
 from journey_analytics.reports.samples import Sample, alert_sample
 from journey_analytics.reports.section import Column, Figure, Section, Table
@@ -40,8 +40,8 @@ _CAUSE_VALUES = (
     "baseline_rate",
     "excess_share",
 )
+_MOST_DOUBTS = 3
 _EXIT_VALUES = ("event_name", "journeys", "journeys_share", "baseline_share")
-_DOUBTS = "Checks of this run that did not hold: {:,}, see below. Ask first whether the data changed."
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,21 @@ def alerts(found: Alerts) -> Section:
         "alerts",
         "What changed",
         headline(found) if found.cells else TOO_LITTLE,
-        note=_DOUBTS.format(len(found.doubts)) if found.doubts else "",
+        note=_doubts(found),
     )
+
+
+def _doubts(found: Alerts) -> str:
+    """Which checks did not hold: those of the run have a section of their own, those before are named."""
+    own = sum(row["is_own"] for row in found.doubts)
+    told = [f"Checks of this run that did not hold: {own:,}, see below."] if own else []
+    if before := doubts(replace(found, doubts=[row for row in found.doubts if not row["is_own"]])):
+        more = f"; and {len(before) - _MOST_DOUBTS:,} more" if len(before) > _MOST_DOUBTS else ""
+        told.append(
+            "Checks that did not hold since the first of these days: "
+            f"{'; '.join(before[:_MOST_DOUBTS])}{more}."
+        )
+    return " ".join([*told, "Ask first whether the data changed."]) if told else ""
 
 
 def cards(snapshot: Snapshot, found: Alerts) -> list[AlertCard]:

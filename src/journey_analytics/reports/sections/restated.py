@@ -31,6 +31,7 @@ _COLUMNS = (
     Column("after", "now"),
     Column("reason", "because", Kind.TEXT),
 )
+"""Without the last where all have one reason: the finding says it."""
 
 
 def restated(snapshot: Snapshot, model: str) -> Section:
@@ -51,7 +52,8 @@ def restated(snapshot: Snapshot, model: str) -> Section:
         "before",
         "after",
         pl.col("reason").replace_strict(_REASONS),
-    ).rows()
+    )
+    columns = _COLUMNS if found["reason"].n_unique() > 1 else _COLUMNS[:-1]
     caption = "Numbers that differ from those published before"
     if len(days) > _MOST_DAYS:
         caption += f", of the latest {_MOST_DAYS:,} of {len(days):,} days"
@@ -60,7 +62,7 @@ def restated(snapshot: Snapshot, model: str) -> Section:
         "What was restated",
         _finding(found),
         note="A journey that was open and went on is no restatement: time alone brings that.",
-        figures=(Figure(Table(caption, _COLUMNS, rows)),) if rows else (),
+        figures=(Figure(Table(caption, columns, rows[:, : len(columns)].rows())),) if rows.height else (),
     )
 
 
@@ -71,7 +73,5 @@ def _finding(found: pl.DataFrame) -> str:
     entered = found.filter(pl.col("measure") == "journeys_entered")
     moved = sum((entered["after"] - entered["before"]).abs())
     reasons = [words for name, words in _REASONS.items() if name in set(found["reason"])]
-    return (
-        f"Published numbers of {several(days, 'past day')} changed, with {several(moved, 'journey')} more or "
-        f"fewer that began on them: {'; '.join(reasons)}."
-    )
+    began = f", with {several(moved, 'journey')} more or fewer that began on them" if moved else ""
+    return f"Published numbers of {several(days, 'past day')} changed{began}: {'; '.join(reasons)}."
