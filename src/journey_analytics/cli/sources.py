@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from rich.markup import escape
 from rich.table import Table
 
 from journey_analytics.cli.terminal import AsJson, Project, examples, output, print_json
@@ -33,20 +34,31 @@ def init(
         Parameter(name="--from", help="Files of one export that hold the events.", consume_multiple=True),
     ],
 ) -> int:
-    """Look at files and draft a project for them: format, columns, stages. Nothing is run."""
+    """Look at files and draft a project for them: format, columns, stages. It is tried on them, not run."""
+    from journey_analytics.local_days import to_us
+    from journey_analytics.reports.terminal import print_trial
     from journey_analytics.sources.draft import draft_project
     from journey_analytics.sources.scaffold import write_project
+    from journey_analytics.sources.trial import try_draft
 
-    draft = draft_project(from_)
+    now_us = to_us(datetime.now(UTC))
+    draft = draft_project(from_, now_us)
+    tried = None if draft.gaps else try_draft(draft, now_us)
     paths = write_project(draft, folder)
     table = Table("taken for", "what", "because of", "how sure")
     for guess in draft.guesses:
-        table.add_row(guess.what, guess.value, guess.why, guess.sureness)
+        table.add_row(*map(escape, (guess.what, guess.value, guess.why, guess.sureness)))
     for name, stage, word in draft.rules:
-        table.add_row(f"stage {stage}" if stage else "no stage", name, word or "-", "a guess")
+        table.add_row(f"stage {stage}" if stage else "no stage", escape(name), word or "-", "a guess")
     out = output()
     out.print(table)
+    if tried is not None:
+        out.print("tried on the files:")
+        print_trial(out, tried)
     out.print("wrote " + ", ".join(str(path) for path in paths), soft_wrap=True, highlight=False)
+    if draft.gaps:
+        gaps = ", ".join(draft.gaps)
+        out.print(f"\nto be filled in, in {paths[1]}: {gaps}", soft_wrap=True, highlight=False)
     out.print("\nnext: read them and correct what is wrong, then")
     for command in (f"journey sources check -p {folder}", f"journey run -p {folder}"):
         out.print(f"  {command}", soft_wrap=True, highlight=False)
