@@ -10,8 +10,8 @@ from cyclopts import App, Parameter
 from rich.markup import escape
 from rich.table import Table
 
-from journey_analytics.cli.terminal import AsJson, Project, examples, output, print_json
-from journey_analytics.errors import EXIT_DONE
+from journey_analytics.cli.terminal import AsJson, Project, examples, messages, output, print_json
+from journey_analytics.errors import EXIT_DONE, EXIT_GATE_FAILED
 
 app = App()
 sources_app = App(name="sources", help="What comes in: see what the mappings make of the files.")
@@ -67,7 +67,10 @@ def init(
 
 @sources_app.command(name="check", help_epilogue=examples("journey sources check -p shop"))
 def sources_check(*, project: Project = Path(), as_json: AsJson = False) -> int:
-    """Map the files without a run: rows, gaps, time span, duplicates, quarantine, channels."""
+    """Map the files without a run: rows, gaps, time span, duplicates, quarantine, channels.
+
+    The exit code is 3 when a source has no usable event.
+    """
     from dataclasses import asdict
 
     from journey_analytics.local_days import to_us
@@ -77,12 +80,15 @@ def sources_check(*, project: Project = Path(), as_json: AsJson = False) -> int:
     previews = preview_sources(read_project(project), to_us(datetime.now(UTC)))
     if as_json:
         print_json([asdict(preview) for preview in previews])
-        return EXIT_DONE
-    from journey_analytics.reports.terminal import print_preview
+    else:
+        from journey_analytics.reports.terminal import print_preview
 
-    for preview in previews:
-        print_preview(output(), preview)
-    return EXIT_DONE
+        for preview in previews:
+            print_preview(output(), preview)
+    empty = [preview.totals.source for preview in previews if not preview.totals.events]
+    if empty:
+        messages.print(f"no usable event: {', '.join(empty)}", highlight=False)
+    return EXIT_GATE_FAILED if empty else EXIT_DONE
 
 
 @channels_app.command(name="explain", help_epilogue=examples("journey channels explain 4711 -p shop"))

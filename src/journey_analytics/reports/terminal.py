@@ -92,6 +92,11 @@ def _print_totals(console: Console, preview: Preview) -> None:
         f"[bold]{totals.source}[/bold]: {totals.rows:,} rows = {totals.events:,} events "
         f"({preview.duplicates:,} of them copies) + {totals.quarantined:,} in quarantine"
     )
+    if preview.corrections:
+        console.print(
+            f"{preview.corrections:,} of the event ids came with several contents: a run keeps the first; "
+            "for corrections see mode in the mapping"
+        )
     console.print(f"from {preview.first or '–'} to {preview.last or '–'}", highlight=False)
 
 
