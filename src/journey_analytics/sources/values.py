@@ -118,8 +118,12 @@ def expression_types(engine: DuckDBEngine, source: Source, raw: str) -> dict[str
             described = engine.rows(f"describe select ({expression}) as value from {raw}")
         except duckdb.Error as cause:
             unknown = _UNKNOWN_COLUMN.search(str(cause))
-            do = advise(unknown[1], names, "column") if unknown else "correct the expression"
-            problems.append(source.problem(f"{name}: {first_line(cause)}", place, do))
+            what, do = first_line(cause), "correct the expression"
+            if unknown:
+                what = f"the rows have no column {unknown[1]!r}"
+                empty = f"or take it as empty where a file has none, with fields: {{{unknown[1]}: VARCHAR}}"
+                do = f"{advise(unknown[1], names, 'column')}; {empty}"
+            problems.append(source.problem(f"{name}: {what}", place, do))
             continue
         types[name] = str(described[0]["column_type"])
     problems += _rule_problems(engine, source)
