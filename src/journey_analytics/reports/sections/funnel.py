@@ -13,6 +13,10 @@ _KINDS = {
     "closed": "A journey counts at a stage when it touched every required stage up to this one, in order, "
     "inside the conversion window.",
 }
+_TOO_EARLY = (
+    "Too early for rates of drop-off: no journey has ended on the way yet, and one ends only after "
+    "journey.inactivity without a touchpoint."
+)
 _COLUMNS = (
     Column("stage", "stage", Kind.TEXT),
     Column("reached", "reached"),
@@ -42,7 +46,7 @@ def _finding(findings: Findings) -> str:
     worst = findings.worst_stage
     text = f"Of {several(first.reached, 'journey')} {count(last.reached)} reached {last.stage}."
     if worst is None or not worst.dropped:
-        return f"{text} None has ended on the way yet."
+        return f"{text} {_TOO_EARLY if any(cell.open for cell in cells) else 'None ended on the way.'}"
     return (
         f"{text} Most of those that ended did so in {worst.stage}: {count(worst.dropped)}, "
         f"{percent(worst.drop_off_rate)} of those decided there."
