@@ -32,6 +32,8 @@ _DAYS = {
     "late_events": "these days",
     "identity_merge": "these days",
 }
+_LEAST_GROWTH = 0.05
+"""What grew by less of those who stopped is a trifle."""
 _SUSPECT_SHARE = 0.1
 """Fewer journeys restated than this share of those lost do not explain the loss."""
 
@@ -122,7 +124,7 @@ def _cause(alert: Alert) -> str:
 
 
 def _instead(alert: Alert) -> list[str]:
-    grown = [row for row in alert.exits if row["share_change"] is not None and row["share_change"] > 0]
+    grown = [row for row in alert.exits if (row["share_change"] or 0) >= _LEAST_GROWTH]
     told = ", ".join(
         f"{row['event_name']} {_percent(row['journeys_share'], 0)} (was {_percent(row['baseline_share'], 0)})"
         for row in grown[:_MOST_EXITS]

@@ -106,7 +106,7 @@ def _parquet(path: Path) -> pl.LazyFrame | None:
 
 
 def _open_files(engine: DuckDBEngine, path: Path, columns: Sequence[str]) -> None:
-    """Make the view `events` of the files; of a CSV file the times and numbers among the columns are typed."""
+    """Make the view `events` of the files; of a CSV file times and numbers among the columns are typed."""
     is_csv = path.suffix == ".csv"
     reader = "read_csv({}, all_varchar = true)" if is_csv else "read_parquet({}, hive_partitioning = false)"
     try:
