@@ -94,7 +94,7 @@ def nightly(
 
     Returns:
         The snapshot's run_id; or a failed state that holds the JourneyError of the first step that
-        failed, in which case the marts are the last good set.
+        failed, and says which marts are live.
     """
     try:
         read = read_project(project)

@@ -29,7 +29,7 @@ from journey_analytics.cli import (
     sources,
 )
 from journey_analytics.cli.terminal import messages
-from journey_analytics.errors import EXIT_DONE, EXIT_USAGE, JourneyError, exit_code_of
+from journey_analytics.errors import EXIT_DONE, EXIT_USAGE, JourneyError, exit_code_of, notes_of
 from journey_analytics.stopping import stopped_by_signals
 
 app = App(
@@ -41,7 +41,8 @@ app = App(
     Exit codes: 0 done, 1 done with warnings under --strict, 2 wrong usage or configuration, 3 a gate or an
     input file failed, or published files are damaged, 4 a check could not be evaluated, 5 another run holds
     the project, 6 no success within the time asked for (`journey status --max-age`), 74 the machine refused
-    (disk full or broken), 130 stopped by Ctrl-C, 143 stopped by SIGTERM.
+    (disk full or broken), 70 a fault of the product: --debug, which every command takes, prints its traceback
+    to report; 130 stopped by Ctrl-C, 143 stopped by SIGTERM.
     """,
     version=f"journey {__version__}",
     version_flags=["--version"],
@@ -77,15 +78,18 @@ def _call(words: list[str], *, debug: bool) -> int:
         messages.print(error.describe(), markup=False, highlight=False, soft_wrap=True)
         return error.exit_code
     except KeyboardInterrupt as stop:
-        messages.print(f"{stop or 'stopped'}; the marts are the last good set")
+        messages.print("; ".join([str(stop) or "stopped", *notes_of(stop)]))
         return exit_code_of(stop)
     except Exception as error:  # the last resort, so that no traceback reaches a user
         if debug:
             raise
+        lines = [
+            f"unexpected {type(error).__name__}: {error}",
+            "  do:    run the command again with --debug and report what it prints",
+            *notes_of(error),
+        ]
         messages.print(
-            f"unexpected {type(error).__name__}: {error}\n"
-            "  do:    run the command again with --debug and report what it prints; "
-            "the marts are the last good set",
+            "\n".join(lines),
             markup=False,
             highlight=False,
             soft_wrap=True,

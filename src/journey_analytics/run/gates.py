@@ -82,12 +82,13 @@ def _show_new_events(run: Run) -> list[Contract]:
 def check_staged(run: Run) -> str:
     """Gate: the touchpoints with their stages, and the days that came in against those before."""
     from journey_analytics.quality.sql_checks import run_key_checks, run_sql_checks
-    from journey_analytics.quality.staged import days_of, learned_checks, measured
+    from journey_analytics.quality.staged import counted_days, days_of, last_day_over, learned_checks, measured
 
+    last_day = last_day_over(run.as_of_day, local_day(run.received_us, run.project.zone))
+    run.parameters = {**run.parameters, **counted_days(run.project, last_day)}
     make_tables(run, "int_touchpoints", "int_daily_counts", "int_daily_stages")
-    run.measures = measured(run.engine, run.project, run.as_of_day)
-    today = local_day(run.received_us, run.project.zone)
-    days = days_of(run.project, run.measures, today=today, arrived=_arrived(run))
+    run.measures = measured(run.engine, run.project, last_day)
+    days = days_of(run.project, run.measures, _arrived(run))
     return _passed(
         run,
         [
