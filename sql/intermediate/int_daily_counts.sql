@@ -1,8 +1,8 @@
 -- int_daily_counts: what came in by local hour, event name and channel, and how much of it carries a value.
 -- Grain:  one row per source, local_hour_us, event_name, channel; of the days that the learned gates look at.
 -- Reads:  stg_touchpoints; seed_utc_offsets (one row per stretch of time with one UTC offset).
--- Params: $counted_from_us, $counted_to_us: the days that may be judged and those before them; $counted_to_us,
---         the end of the last one, is not included.
+-- Params: $counted_from_us, $counted_to_us: the days that may be judged and those before them; the latter
+--         instant is not included.
 with
 
 local_times as (

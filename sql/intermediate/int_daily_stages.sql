@@ -1,8 +1,8 @@
 -- int_daily_stages: touchpoints by day and stage, of the days that the learned gates look at.
 -- Grain:  one row per source, occurred_date, stage; ignored touchpoints are left out.
 -- Reads:  int_touchpoints (one row per source, event_id).
--- Params: $counted_from_us, $counted_to_us: the days that may be judged and those before them; $counted_to_us,
---         the end of the last one, is not included.
+-- Params: $counted_from_us, $counted_to_us: the days that may be judged and those before them; the latter
+--         instant is not included.
 with
 
 final as (

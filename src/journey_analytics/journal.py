@@ -295,7 +295,7 @@ class _Journal:
             step=step,
             run_id=self._run_id,
             as_of=run.as_of.isoformat() if run and run.as_of else None,
-            warnings=[f"{w.table}: {w.check}: {w.sample}" for w in run.warnings] if run else [],
+            warnings=run.warnings if run else [],
             steps=[self._known(row) for row in self.rows],
         )
 

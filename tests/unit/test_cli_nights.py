@@ -124,6 +124,7 @@ def test_history_diff_and_restore(shop: str) -> None:
     assert _told("marts", "restore", old["name"][:6], "-p", shop)["as_of"] == "2026-01-05"
     assert current(Path(shop) / "marts").name == old["name"]
     assert "an earlier set, restored on" in journey("status", "-p", shop).stdout
+    assert f'content="{old["name"]}"' in (Path(shop) / "reports" / "report.html").read_text(encoding="utf-8")
 
 
 def test_verify_names_every_damaged_file(shop: str) -> None:
@@ -138,11 +139,29 @@ def test_verify_names_every_damaged_file(shop: str) -> None:
     assert damaged.returncode == 3
     assert str(path) in damaged.stderr
     assert journey("marts", "verify", new["name"], "-p", shop).returncode == 0
+    assert f"fit for `journey marts restore`: {new['name']}" in damaged.stderr
     told = journey("marts", "verify", old["name"], "-p", shop, "--json")
     assert told.returncode == 3
     assert len(json.loads(told.stdout)["damaged"]) == 1
+    assert json.loads(told.stdout)["sound"] == []
     (path.parent / "manifest.json").write_text("{", encoding="utf-8")
     assert "manifest of snapshot" in journey("marts", "verify", "-p", shop).stderr
+
+
+def test_a_damaged_file_that_snapshots_share_is_told_once(shop: str) -> None:
+    """Hard links are one file: no snapshot that has it can be restored."""
+    new, old = (entry["name"] for entry in _told("marts", "history", "-p", shop))
+    folder = Path(shop) / "marts" / "snapshots"
+    name = "mart_identity_audit.parquet"
+    (folder / old / name).unlink()
+    (folder / old / name).hardlink_to(folder / new / name)
+    (folder / new / name).write_bytes(b"damaged")
+    (folder / old / "marts.sql").unlink()
+    told = json.loads(journey("marts", "verify", "-p", shop, "--json").stdout)
+    assert told["sound"] == []
+    missing, damaged = told["damaged"]
+    assert missing["where"] == str(folder / old / "marts.sql")
+    assert damaged["where"] == f"{folder / new / name}, 7 bytes; the same file is in 1 other snapshot: {old}"
 
 
 def test_status_tells_what_is_live_and_how_old_the_last_success_is(shop: str) -> None:

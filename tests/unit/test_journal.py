@@ -203,6 +203,11 @@ def test_a_run_that_was_killed_is_recorded_by_the_next_one(project: Project) -> 
     assert _attempt(project, now=_LATER + timedelta(days=2)) == []
 
 
+def test_the_status_calls_the_project_as_its_settings_do(project: Project) -> None:
+    """And not as the first run did."""
+    assert read_status(project.marts_folder, "laden").project == "laden"
+
+
 def test_a_refused_second_run_leaves_the_first_ones_status_alone(project: Project) -> None:
     """It never began."""
     before = status_file(project.marts_folder).read_bytes()

@@ -48,16 +48,6 @@ class Days:
     note: str = ""
 
 
-def last_day_over(as_of: date, today: date) -> date:
-    """The last day that can be judged: the as-of day, which may lie far ahead, or the day before today.
-
-    Args:
-        as_of: the day the run stands at the end of.
-        today: the local day of the run's clock.
-    """
-    return min(as_of, today - timedelta(days=1))
-
-
 def counted_days(project: Project, last_day: date) -> Parameters:
     """The parameters of the models that count: so far back as the days of the latest source may need."""
     latest = max(source.mapping.late_window for source in project.sources)

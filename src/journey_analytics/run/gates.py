@@ -11,7 +11,7 @@ from datetime import date
 from journey_analytics.contracts import Contract, contracts
 from journey_analytics.engine.models import marts
 from journey_analytics.errors import JourneyError
-from journey_analytics.local_days import local_day, to_moment
+from journey_analytics.local_days import to_moment
 from journey_analytics.quality.late import late_events
 from journey_analytics.quality.results import CheckResult, result_rows, stop_if_failed
 from journey_analytics.record import append
@@ -82,12 +82,10 @@ def _show_new_events(run: Run) -> list[Contract]:
 def check_staged(run: Run) -> str:
     """Gate: the touchpoints with their stages, and the days that came in against those before."""
     from journey_analytics.quality.sql_checks import run_key_checks, run_sql_checks
-    from journey_analytics.quality.staged import counted_days, days_of, last_day_over, learned_checks, measured
+    from journey_analytics.quality.staged import days_of, learned_checks, measured
 
-    last_day = last_day_over(run.as_of_day, local_day(run.received_us, run.project.zone))
-    run.parameters = {**run.parameters, **counted_days(run.project, last_day)}
     make_tables(run, "int_touchpoints", "int_daily_counts", "int_daily_stages")
-    run.measures = measured(run.engine, run.project, last_day)
+    run.measures = measured(run.engine, run.project, run.last_day_over)
     days = days_of(run.project, run.measures, _arrived(run))
     return _passed(
         run,

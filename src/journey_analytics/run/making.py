@@ -14,6 +14,7 @@ from journey_analytics.errors import Problem, SourceError
 from journey_analytics.identity import identity_parameters
 from journey_analytics.journeys import model_parameters
 from journey_analytics.local_days import local_day, utc_offsets
+from journey_analytics.quality.staged import counted_days
 from journey_analytics.run.state import Run
 from journey_analytics.sources.load import EVENTS
 from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
@@ -30,7 +31,11 @@ def find_customers(run: Run) -> str:
     if run.as_of is None:
         last = engine.rows(f"select max(occurred_us) as last from {EVENTS}")[0]["last"]
         run.as_of = local_day(last, project.zone)
-    run.parameters = {**model_parameters(project, run.as_of), **identity_parameters(project)}
+    run.parameters = {
+        **model_parameters(project, run.as_of),
+        **identity_parameters(project),
+        **counted_days(project, run.last_day_over),
+    }
     if run.rebuild is None:
         find_changes(run)
     make_tables(run, "stg_touchpoints")

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from journey_analytics.errors import ConfigError
-from journey_analytics.local_days import end_of_day_us
+from journey_analytics.local_days import end_of_day_us, to_moment
 from journey_analytics.project import read_project
 from journey_analytics.quality.measures import DAYS, HOURS, Measure, Measures, Series
 from journey_analytics.quality.quarantine import quarantine_check
 from journey_analytics.quality.results import CheckResult, result_rows
-from journey_analytics.quality.staged import Days, counted_days, days_of, last_day_over, learned_checks
+from journey_analytics.quality.staged import Days, counted_days, days_of, learned_checks
 from journey_analytics.record import append
+from journey_analytics.run import start
 from journey_analytics.sources.store import Load
 from tests.unit.published import publish
 
@@ -51,10 +52,14 @@ def test_the_day_after_the_last_one_is_judged(folder: Path) -> None:
     assert judged(folder).judged == (DAY,)
 
 
-def test_the_last_day_that_is_over_is_yesterday_or_an_as_of_day_before_it() -> None:
-    for as_of in (DAY, DAY + timedelta(days=1), DAY.replace(year=2030)):
-        assert last_day_over(as_of, DAY + timedelta(days=1)) == DAY
-    assert last_day_over(DAY - timedelta(days=1), DAY) == DAY - timedelta(days=1)
+def test_the_last_day_that_is_over_is_yesterday_or_an_as_of_day_before_it(tiny: Path) -> None:
+    project = read_project(tiny)
+    morning = end_of_day_us(DAY, project.zone)
+    before = DAY - timedelta(days=1)
+    cases = {before: before, DAY: DAY, DAY + timedelta(days=1): DAY, DAY.replace(year=2030): DAY}
+    with start(project, now=to_moment(morning)) as run:
+        for run.as_of, last in cases.items():
+            assert run.last_day_over == last
 
 
 def test_without_a_new_day_none_is_judged(tiny: Path) -> None:
