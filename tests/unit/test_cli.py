@@ -188,7 +188,8 @@ def test_bad_rows_go_to_quarantine_and_too_many_stop_the_run(tiny: Path) -> None
     good_marts = mart_hashes(current(tiny / "marts"))
     assert good_marts != before
     path.write_text("\n".join([*lines, "bad,31/04/2026,visit,eve,ads,"]) + "\n", encoding="utf-8")
-    assert_refused(journey("run", "-p", str(tiny)), 3, "load_web", "new_quarantined_rate")
+    told = "1 of 1 rows that came in are set aside: 1 not a time (occurred_at '31/04/2026'), the first in "
+    assert_refused(journey("run", "-p", str(tiny)), 3, "load_web", f"{told}web.csv")
     assert mart_hashes(current(tiny / "marts")) == good_marts
 
 
@@ -340,6 +341,22 @@ def test_channels_explain_names_the_rule(tiny: Path, edit: Edit) -> None:
     assert told["steps"][-1]["channel"] == "email"
     assert told["steps"][-1]["is_matched"] is True
     assert_refused(journey("channels", "explain", "nope", "-p", str(tiny)), 2, "'nope'")
+
+
+def test_channels_explain_says_that_the_source_named_it(tiny: Path, edit: Edit) -> None:
+    """Beside tags that the rules would take, and where there is nothing to derive one from."""
+    run_project(tiny)
+    (step,) = json.loads(journey("channels", "explain", "e1", "-p", str(tiny), "--json").stdout)["steps"]
+    assert (step["rule"], step["channel"], step["is_matched"]) == ("source", "email", True)
+    assert "(channel: channel)" in step["reason"]
+    edit(tiny / "sources" / "web.yaml", "  channel: channel\n", "  channel: channel\n  utm_source: \"'x'\"\n")
+    run_project(tiny)
+    (step,) = json.loads(journey("channels", "explain", "e1", "-p", str(tiny), "--json").stdout)["steps"]
+    assert (step["rule"], step["channel"]) == ("source", "email")
+    edit(tiny / "sources" / "web.yaml", "  channel: channel\n  utm_source: \"'x'\"\n", "")
+    run_project(tiny)
+    (step,) = json.loads(journey("channels", "explain", "e1", "-p", str(tiny), "--json").stdout)["steps"]
+    assert (step["rule"], step["channel"]) == ("unassigned", "unassigned")
 
 
 def test_further_stage_models_stand_beside_the_projects_own(tiny: Path, edit: Edit) -> None:

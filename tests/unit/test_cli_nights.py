@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import pytest
 
 from journey_analytics.backfill import plan
-from journey_analytics.errors import ConfigError
+from journey_analytics.errors import ConfigError, GateError
+from journey_analytics.journal import attempt
 from journey_analytics.lock import hold
 from journey_analytics.marts import current
 from journey_analytics.project import read_project
+from journey_analytics.run import Run
 from journey_analytics.status import read_status, write_status
-from tests.conftest import CHECKOUT, copy_project, journey
+from tests.conftest import CHECKOUT, NOW, copy_project, journey
 
 _FIRST, _LAST = date(2026, 1, 5), date(2026, 1, 7)
 
@@ -57,10 +60,22 @@ def _days(shop: str, first: str, last: str, reprocess: str) -> list[bool]:
 
 
 def test_days_that_are_up_to_date_are_left_out(shop: str) -> None:
-    """4 January failed, 5 and 6 January are published, 7 January was never run."""
+    """5 and 6 January are published, 7 January was never run; before there is no event."""
     assert _days(shop, "2026-01-04", "2026-01-07", "none") == [False, False, False, True]
-    assert _days(shop, "2026-01-04", "2026-01-07", "failed") == [True, False, False, True]
-    assert _days(shop, "2026-01-04", "2026-01-07", "all") == [True, True, True, True]
+    assert _days(shop, "2026-01-04", "2026-01-07", "all") == [False, True, True, True]
+    early, *_ = plan(read_project(Path(shop)), date(2026, 1, 4), date(2026, 1, 7))
+    assert early.why == "before the first event, of 2026-01-05"
+
+
+def test_a_day_that_failed_is_run_again_unless_it_is_left_alone(shop: str) -> None:
+    def refuse(_: Run) -> str:
+        raise GateError([])
+
+    with attempt(read_project(Path(shop)), now=NOW, as_of=_LAST) as tried:
+        with pytest.raises(GateError):
+            tried.do(replace(tried.steps[0], work=refuse))
+    for reprocess, is_to_run in {"none": False, "failed": True, "all": True}.items():
+        assert _days(shop, "2026-01-07", "2026-01-07", reprocess) == [is_to_run]
 
 
 def test_days_are_run_again_when_what_decides_their_marts_changed(shop: str) -> None:

@@ -41,12 +41,23 @@ def check_raw(run: Run) -> str:
     return _passed(
         run,
         [
-            *run_gate(run.engine, "raw", suites),
+            *(_in_words(run, result) for result in run_gate(run.engine, "raw", suites)),
             *run_row_rules(run.engine, "raw", fresh),
             *quarantined.values(),
             *late_events(run.engine, run.store, run.project.sources, run.new_loads),
         ],
     )
+
+
+def _in_words(run: Run, result: CheckResult) -> CheckResult:
+    """A check of how many rows are set aside, with the reasons; any other as it is."""
+    from journey_analytics.quality.gates import QUARANTINED_RATE
+    from journey_analytics.quality.quarantine import with_reasons
+
+    if result.status != "failed" or QUARANTINED_RATE not in result.check:
+        return result
+    source = next(total.source for total in run.totals if load_table(total.source) == result.table)
+    return with_reasons(run.engine, result, [load for load in run.new_loads if load.source == source])
 
 
 def _quarantine_checks(run: Run) -> dict[str, CheckResult]:
