@@ -71,9 +71,8 @@ def test_a_day_that_failed_is_run_again_unless_it_is_left_alone(shop: str) -> No
     def refuse(_: Run) -> str:
         raise GateError([])
 
-    with attempt(read_project(Path(shop)), now=NOW, as_of=_LAST) as tried:
-        with pytest.raises(GateError):
-            tried.do(replace(tried.steps[0], work=refuse))
+    with attempt(read_project(Path(shop)), now=NOW, as_of=_LAST) as tried, pytest.raises(GateError):
+        tried.do(replace(tried.steps[0], work=refuse))
     for reprocess, is_to_run in {"none": False, "failed": True, "all": True}.items():
         assert _days(shop, "2026-01-07", "2026-01-07", reprocess) == [is_to_run]
 

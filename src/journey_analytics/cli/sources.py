@@ -103,7 +103,7 @@ def channels_explain(
     out = output()
     told = ", ".join(f"{name} {value!r}" for name, value in evidence.inputs.items() if value is not None)
     out.print(f"event {event_id} of {evidence.source}: [bold]{evidence.channel}[/bold]")
-    out.print(f"it came with {told or 'nothing'}", markup=False)
+    out.print(f"it came with {told or 'no tag, no click id and no referrer'}", markup=False)
     table = Table("rule", "channel", "taken", "why")
     for step in steps:
         table.add_row(step.rule, step.channel or "", "yes" if step.is_matched else "no", step.reason)

@@ -61,9 +61,13 @@ def find_customers(run: Run) -> str:
         if run.night is not None
         else f"all {run.customers:,} customers made anew: {run.rebuild}"
     )
+    later = engine.rows(
+        f"select count(*) as n from {EVENTS} where occurred_us >= $as_of_us",
+        {"as_of_us": run.parameters["as_of_us"]},
+    )[0]["n"]
     return (
-        f"{run.touchpoints:,} touchpoints up to {run.as_of}, {events - run.touchpoints:,} copies or later; "
-        f"{what}"
+        f"{run.touchpoints:,} touchpoints up to {run.as_of}, {events - later - run.touchpoints:,} copies, "
+        f"{later:,} later events; {what}"
     )
 
 
