@@ -24,7 +24,7 @@ from journey_analytics.project import read_project
 # For every test, not for those of one folder alone: a loaded machine takes longer than hypothesis' deadline
 # over some example, and then not again, which is reported as flaky. HYPOTHESIS_PROFILE=thorough now and then.
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("default", max_examples=60, **_COMMON)
+settings.register_profile("default", max_examples=40, **_COMMON)
 settings.register_profile("thorough", max_examples=1_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

@@ -84,7 +84,16 @@ final as (
             partition by journey_id, stage_model
             order by touchpoint_number asc nulls first
             rows between unbounded preceding and 1 preceding
-        ) as furthest_before
+        ) as furthest_before,
+        -- null on the last visit
+        lead(stage) over (
+            partition by journey_id, stage_model
+            order by touchpoint_number asc nulls first
+        ) as next_stage,
+        lead(occurred_us) over (
+            partition by journey_id, stage_model
+            order by touchpoint_number asc nulls first
+        ) as next_us
     from changes
 
 )

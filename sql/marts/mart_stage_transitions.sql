@@ -11,27 +11,6 @@
 -- Params: $stage_model: the project's own.
 with
 
--- each kind of path by itself: the fewer columns a window sorts by, the sooner it is done
-visits as (
-
-    select
-        stage_model,
-        'stages' as path_kind,
-        journey_id,
-        stage as name,
-        entered_us,
-        lead(stage) over (
-            partition by journey_id, stage_model
-            order by visit_number asc nulls first
-        ) as next_name,
-        lead(entered_us) over (
-            partition by journey_id, stage_model
-            order by visit_number asc nulls first
-        ) as next_us
-    from int_stage_visits
-
-),
-
 touchpoints as (
 
     select
@@ -56,13 +35,13 @@ with_next as (
 
     select
         stage_model,
-        path_kind,
+        'stages' as path_kind,
         journey_id,
-        name,
+        stage as name,
         entered_us,
-        next_name,
+        next_stage as next_name,
         next_us
-    from visits
+    from int_stage_visits
     union all
     select
         stage_model,

@@ -33,6 +33,8 @@ _DAYS = {
     "identity_merge": "these days",
 }
 TOO_LITTLE = "Too few days, or too few journeys a day, to say what is usual."
+_LEAST_GROWTH = 0.05
+"""What grew by less of those who stopped is a trifle."""
 _SUSPECT_SHARE = 0.1
 """Fewer journeys restated than this share of those lost do not explain the loss."""
 
@@ -138,7 +140,7 @@ def _shares(of_loss: float, of_journeys: float) -> str:
 
 
 def _instead(alert: Alert) -> list[str]:
-    grown = [row for row in alert.exits if row["share_change"] is not None and row["share_change"] > 0]
+    grown = [row for row in alert.exits if (row["share_change"] or 0) >= _LEAST_GROWTH]
     told = ", ".join(
         f"{row['event_name']} {_percent(row['journeys_share'], 0)} (was {_percent(row['baseline_share'], 0)})"
         for row in grown[:_MOST_EXITS]

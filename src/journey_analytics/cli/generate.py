@@ -30,7 +30,7 @@ def generate(
         int, Parameter(help="Different events: late ones and those of bots are in it, copies are not.")
     ] = 100_000,
     customers: Annotated[int, Parameter(help="People; bots come on top.")] = 5_000,
-    days: Annotated[int, Parameter(help="Days from --start on.")] = 90,
+    days: Annotated[int, Parameter(help="Days from --start on.")] = 180,
     seed: Annotated[int, Parameter(help="Another seed gives another shop, the same one the same bytes.")] = 1,
     start: Annotated[date, Parameter(help="First day.")] = date(2025, 1, 1),
     format_: Annotated[str, Parameter(name="--format", help="Of the files: csv, parquet or jsonl.")] = "csv",

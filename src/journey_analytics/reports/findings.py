@@ -14,6 +14,10 @@ from journey_analytics.reports.wording import percent, several
 
 MIN_DECIDED = 20
 """A cell with fewer decided journeys is too small to be called one of the worst."""
+TOO_EARLY = (
+    "Too early for rates of drop-off: no journey has ended on its way yet, which takes as long a silence as "
+    "journey.inactivity says."
+)
 ROLE = "first_touch"
 KIND = "progressive"
 
@@ -87,6 +91,12 @@ class Findings:
         cells = [cell for cell in self.funnels[KIND] if cell.drop_off_rate is not None]
         return max(cells, key=lambda cell: cell.dropped, default=None)
 
+    @property
+    def is_too_early(self) -> bool:
+        """Whether no journey has ended on its way yet, while some still may."""
+        cells = self.funnels[KIND]
+        return any(cell.open for cell in cells) and not any(cell.dropped for cell in cells)
+
     def worst_cells(self, count: int = 3) -> list[Cell]:
         """The stage x channel cells that surely lose the largest share: by the interval's lower end."""
         able = [c for c in self.cells if c.low is not None and c.decided >= MIN_DECIDED and c.dropped]
@@ -137,7 +147,9 @@ def outcome(findings: Findings) -> str:
 
 
 def worst(findings: Findings) -> str:
-    """Where most journeys ended; nothing when none has."""
+    """Where most journeys ended, or that it is too early to say; nothing when none ended on its way."""
+    if findings.is_too_early:
+        return TOO_EARLY
     cell = findings.worst_stage
     if cell is None or not cell.dropped:
         return ""

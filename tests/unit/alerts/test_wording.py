@@ -135,11 +135,16 @@ def test_the_cause_is_named_by_its_kind(dimension: str, value: str, channel: str
 
 
 def test_what_was_done_instead_is_what_grew() -> None:
+    """By five points or more."""
     exits = [
         {"event_name": "(nothing)", "journeys_share": 0.6, "baseline_share": 0.4, "share_change": 0.2},
-        {"event_name": "search", "journeys_share": 0.4, "baseline_share": 0.6, "share_change": -0.2},
+        {"event_name": "help", "journeys_share": 0.15, "baseline_share": 0.1, "share_change": 0.05},
+        {"event_name": "share", "journeys_share": 0.05, "baseline_share": 0.01, "share_change": 0.04},
+        {"event_name": "search", "journeys_share": 0.2, "baseline_share": 0.49, "share_change": -0.29},
     ]
-    assert sentences(_alert(exits))[3] == "What those who stopped did next: (nothing) 60 % (was 40 %)."
+    assert sentences(_alert(exits))[3] == (
+        "What those who stopped did next: (nothing) 60 % (was 40 %), help 15 % (was 10 %)."
+    )
 
 
 def test_an_event_that_fell_silent_is_a_reason_to_doubt_the_data() -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from journey_analytics.reports.findings import Findings, find, headline
+from journey_analytics.reports.findings import TOO_EARLY, Findings, find, headline
+from journey_analytics.reports.section import Section
+from journey_analytics.reports.sections.channels import channels
 from journey_analytics.reports.wording import percent
 from tests.unit.published import Row, publish
 
@@ -130,6 +132,18 @@ def test_no_drop_is_no_worst_stage(tmp_path: Path) -> None:
     found = find(publish(tmp_path, mart_stage_dropoff=rows, mart_journeys=_journeys(converted=5)))
     assert headline(found) == "Of 5 journeys 5 reached purchase in time, 0 did not, and 0 still can."
     assert found.worst_cells() == []
+
+
+def test_while_no_journey_has_ended_it_is_too_early_for_rates(tmp_path: Path) -> None:
+    """Two are open, so that none dropped says nothing; one that dropped is enough to say something."""
+    rows = [_row("awareness", 5, 0, None, journeys_open=2), _row("purchase", 3, 0, None)]
+    found = find(publish(tmp_path / "none", mart_stage_dropoff=rows, mart_journeys=_journeys(open=5)))
+    assert headline(found).endswith(f"and 5 still can. {TOO_EARLY}")
+    assert channels(found) == Section("channels", "Where: stage by channel", TOO_EARLY)
+    rows = [_row("awareness", 5, 1, 0.1, journeys_open=2), _row("purchase", 3, 0, None)]
+    found = find(publish(tmp_path / "one", mart_stage_dropoff=rows, mart_journeys=_journeys(open=5)))
+    assert TOO_EARLY not in headline(found)
+    assert TOO_EARLY not in channels(found).finding
 
 
 def test_percent_has_one_decimal_and_a_dash_for_nothing() -> None:

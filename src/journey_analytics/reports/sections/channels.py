@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journey_analytics.reports.findings import KIND, MIN_DECIDED, Cell, Findings
+from journey_analytics.reports.findings import KIND, MIN_DECIDED, TOO_EARLY, Cell, Findings
 from journey_analytics.reports.section import Column, Figure, Opening, Section, Table
 from journey_analytics.reports.wording import Kind, count, interval, several
 
@@ -12,6 +12,9 @@ _MOST_CHANNELS = 40
 
 def channels(findings: Findings) -> Section:
     """A row per channel, a column per stage that journeys can drop off."""
+    title = "Where: stage by channel"
+    if findings.is_too_early:
+        return Section("channels", title, TOO_EARLY)
     stages = [cell.stage for cell in findings.funnels[KIND][:-1]]
     shown, others = findings.channels[:_MOST_CHANNELS], findings.channels[_MOST_CHANNELS:]
     rows = [_row(findings, channel, stages) for channel in shown]
@@ -27,7 +30,7 @@ def channels(findings: Findings) -> Section:
     )
     return Section(
         "channels",
-        "Where: stage by channel",
+        title,
         _finding(findings),
         note=f"Worst means: the 95 % interval begins highest, among cells with at least {MIN_DECIDED} "
         "decided journeys. Open a cell for its journeys.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journey_analytics.reports.findings import KIND, Cell, Findings
+from journey_analytics.reports.findings import KIND, TOO_EARLY, Cell, Findings
 from journey_analytics.reports.section import Column, Figure, Opening, Section, Table
 from journey_analytics.reports.wording import Kind, count, percent, several
 
@@ -41,8 +41,10 @@ def _finding(findings: Findings) -> str:
     first, last = cells[0], cells[-1]
     worst = findings.worst_stage
     text = f"Of {several(first.reached, 'journey')} {count(last.reached)} reached {last.stage}."
+    if findings.is_too_early:
+        return f"{text} {TOO_EARLY}"
     if worst is None or not worst.dropped:
-        return f"{text} None has ended on the way yet."
+        return f"{text} None ended on the way."
     return (
         f"{text} Most of those that ended did so in {worst.stage}: {count(worst.dropped)}, "
         f"{percent(worst.drop_off_rate)} of those decided there."

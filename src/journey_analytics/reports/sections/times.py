@@ -52,6 +52,8 @@ def times(snapshot: Snapshot, model: str) -> Section:
         "times",
         "Time to the next stage",
         _finding(went_on),
+        note="A journey counts where it has a touchpoint in the stage. One that skipped the stage did not "
+        "wait in it, so fewer go on here than in the funnel.",
         figures=figures if went_on.height else (),
     )
 
