@@ -197,6 +197,10 @@ def test_usage_mistakes_name_the_flag(tiny: Path) -> None:
     wrong = journey("query", "-p", str(tiny), "--jso", "select 1")
     assert_refused(wrong, 2, "--json")
     assert_refused(journey("rn"), 2, "run")
+    assert_refused(journey("run", str(tiny)), 2, f"name the project with -p: -p {tiny}")
+    missing = journey("query", "-p", str(tiny))
+    assert_refused(missing, 2, "SQL")
+    assert "--sql" not in missing.stderr
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
