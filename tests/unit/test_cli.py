@@ -337,6 +337,24 @@ def test_sources_check_previews_without_a_run(tiny: Path) -> None:
     assert "8 rows = 8 events (1 of them copies)" in journey("sources", "check", "-p", str(tiny)).stdout
 
 
+def test_sources_check_without_a_usable_event_fails(tiny: Path, edit: Edit) -> None:
+    edit(tiny / "sources" / "web.yaml", "occurred_at: ts", "occurred_at: action")
+    checked = journey("sources", "check", "-p", str(tiny))
+    assert checked.returncode == 3
+    assert "no usable event: web" in checked.stderr
+    assert "8 x not a time (occurred_at), first in web.csv row 1: 'visit'" in checked.stdout
+
+
+def test_sources_check_tells_ids_with_several_contents(tiny: Path) -> None:
+    rows = (tiny / "input" / "web.csv").read_text(encoding="utf-8")
+    (tiny / "input" / "web2.csv").write_text(rows.replace("15.50", "99.90"), encoding="utf-8")
+    (preview,) = json.loads(journey("sources", "check", "-p", str(tiny), "--json").stdout)
+    assert (preview["duplicates"], preview["corrections"]) == (9, 1)
+    assert (
+        "1 of the event ids came with several contents" in journey("sources", "check", "-p", str(tiny)).stdout
+    )
+
+
 def test_channels_explain_names_the_rule(tiny: Path, edit: Edit) -> None:
     edit(tiny / "sources" / "web.yaml", "  channel: channel\n", "  utm_source: channel\n")
     run_project(tiny)

@@ -123,3 +123,16 @@ def test_a_name_that_no_event_has_is_noted_with_the_closest_that_one_has(visits:
     for note in notes:
         assert f"note: {note}" in told.stderr
     assert asked(visits)["notes"] == []
+
+
+def test_a_column_that_is_not_asked_for_may_hold_anything(tmp_path: Path) -> None:
+    """A revenue that is no number stops only who asks about revenue; a time that is none stops everybody."""
+    events = tmp_path / "events.csv"
+    text = 'customer_id,occurred_at,event_name,revenue\nc,2026-03-01 09:00:00,view,"2.890,00"\n'
+    events.write_text(text, encoding="utf-8")
+    assert asked(events, steps="view")["steps"][0]["reached"] == 1
+    by_revenue = journey("funnel", "--events", str(events), "--steps", "view", "--by", "revenue")
+    assert by_revenue.returncode == 2
+    assert "journey init" in by_revenue.stderr
+    events.write_text(text.replace("2026-03-01", "01.03.2026"), encoding="utf-8")
+    assert journey("funnel", "--events", str(events), "--steps", "view").returncode == 2

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
+from rich.markup import escape
 from rich.table import Column, Table
 
 from journey_analytics.cli.terminal import AsJson, Project, examples, messages, output, print_json
@@ -39,7 +40,10 @@ def quarantine_list(
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> int:
-    """How many rows are in quarantine, by source, load and reason, with one of each."""
+    """How many rows are in quarantine, by source, load and reason, with one of each.
+
+    Rows are counted from 1, without the header; a value is what the mapping made of it.
+    """
     with _opened(_read(project, source)) as quarantine:
         heaps = quarantine.heaps(source, reason)
     if as_json:
@@ -53,12 +57,20 @@ def quarantine_list(
         "for example",
     )
     for heap in heaps:
-        place = f"{heap.file}:{heap.row_number} " if heap.file else ""
-        example = f"{place}{heap.column_name or 'row'} = {heap.value!r}"
-        table.add_row(heap.source, heap.batch_id[:_SHORT_ID], heap.reason, f"{heap.rows:,}", example)
+        place = f"{heap.file} row {heap.row_number}: " if heap.file else ""
+        example = escape(f"{place}{heap.column_name or 'row'} = {heap.value!r}")
+        load = heap.batch_id[:_SHORT_ID] + ("" if heap.is_loaded else "\nnot loaded")
+        table.add_row(heap.source, load, escape(heap.reason), f"{heap.rows:,}", example)
     if heaps:
         output().print(table)
     messages.print(f"{sum(heap.rows for heap in heaps):,} rows in quarantine", style="dim")
+    refused = sum(heap.rows for heap in heaps if not heap.is_loaded)
+    if refused:
+        messages.print(
+            f"{refused:,} of them are of loads that a gate refused, or of a run that was cut short: mend the "
+            "file or the mapping, then run again",
+            style="dim",
+        )
     return EXIT_DONE
 
 
@@ -77,13 +89,16 @@ def quarantine_show(
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> int:
-    """Rows of a load or a reason: file, row, column, value; as JSON the whole row as it was delivered."""
+    """Rows of a load or a reason: file, row, column, value; as JSON the whole row as it was delivered.
+
+    Rows are counted from 1, without the header; a value is what the mapping made of it.
+    """
     with _opened(_read(project, None)) as quarantine:
         rows = quarantine.rows(asked, most)
     if as_json:
         print_json([asdict(row) for row in rows])
         return EXIT_DONE
-    table = Table("file", Column("row", justify="right"), "column", "value", "reason")
+    table = Table("file", Column("row", justify="right"), "column", "value, as mapped", "reason")
     for row in rows:
         table.add_row(*_cells(row))
     output().print(table)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from rich.markup import escape
 from rich.table import Table
 
-from journey_analytics.cli.terminal import AsJson, Project, examples, output, print_json
-from journey_analytics.errors import EXIT_DONE
+from journey_analytics.cli.terminal import AsJson, Project, examples, messages, output, print_json
+from journey_analytics.errors import EXIT_DONE, EXIT_GATE_FAILED
 
 app = App()
 sources_app = App(name="sources", help="What comes in: see what the mappings make of the files.")
@@ -33,20 +34,31 @@ def init(
         Parameter(name="--from", help="Files of one export that hold the events.", consume_multiple=True),
     ],
 ) -> int:
-    """Look at files and draft a project for them: format, columns, stages. Nothing is run."""
+    """Look at files and draft a project for them: format, columns, stages. It is tried on them, not run."""
+    from journey_analytics.local_days import to_us
+    from journey_analytics.reports.terminal import print_trial
     from journey_analytics.sources.draft import draft_project
     from journey_analytics.sources.scaffold import write_project
+    from journey_analytics.sources.trial import try_draft
 
-    draft = draft_project(from_)
+    now_us = to_us(datetime.now(UTC))
+    draft = draft_project(from_, now_us)
+    tried = None if draft.gaps else try_draft(draft, now_us)
     paths = write_project(draft, folder)
     table = Table("taken for", "what", "because of", "how sure")
     for guess in draft.guesses:
-        table.add_row(guess.what, guess.value, guess.why, guess.sureness)
+        table.add_row(*map(escape, (guess.what, guess.value, guess.why, guess.sureness)))
     for name, stage, word in draft.rules:
-        table.add_row(f"stage {stage}" if stage else "no stage", name, word or "-", "a guess")
+        table.add_row(f"stage {stage}" if stage else "no stage", escape(name), word or "-", "a guess")
     out = output()
     out.print(table)
+    if tried is not None:
+        out.print("tried on the files:")
+        print_trial(out, tried)
     out.print("wrote " + ", ".join(str(path) for path in paths), soft_wrap=True, highlight=False)
+    if draft.gaps:
+        gaps = ", ".join(draft.gaps)
+        out.print(f"\nto be filled in, in {paths[1]}: {gaps}", soft_wrap=True, highlight=False)
     out.print("\nnext: read them and correct what is wrong, then")
     for command in (f"journey sources check -p {folder}", f"journey run -p {folder}"):
         out.print(f"  {command}", soft_wrap=True, highlight=False)
@@ -55,7 +67,10 @@ def init(
 
 @sources_app.command(name="check", help_epilogue=examples("journey sources check -p shop"))
 def sources_check(*, project: Project = Path(), as_json: AsJson = False) -> int:
-    """Map the files without a run: rows, gaps, time span, duplicates, quarantine, channels."""
+    """Map the files without a run: rows, gaps, time span, duplicates, quarantine, channels.
+
+    The exit code is 3 when a source has no usable event.
+    """
     from dataclasses import asdict
 
     from journey_analytics.local_days import to_us
@@ -65,12 +80,15 @@ def sources_check(*, project: Project = Path(), as_json: AsJson = False) -> int:
     previews = preview_sources(read_project(project), to_us(datetime.now(UTC)))
     if as_json:
         print_json([asdict(preview) for preview in previews])
-        return EXIT_DONE
-    from journey_analytics.reports.terminal import print_preview
+    else:
+        from journey_analytics.reports.terminal import print_preview
 
-    for preview in previews:
-        print_preview(output(), preview)
-    return EXIT_DONE
+        for preview in previews:
+            print_preview(output(), preview)
+    empty = [preview.totals.source for preview in previews if not preview.totals.events]
+    if empty:
+        messages.print(f"no usable event: {', '.join(empty)}", highlight=False)
+    return EXIT_GATE_FAILED if empty else EXIT_DONE
 
 
 @channels_app.command(name="explain", help_epilogue=examples("journey channels explain 4711 -p shop"))

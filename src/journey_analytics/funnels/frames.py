@@ -51,7 +51,7 @@ def lazy_frame(source: Any, columns: Sequence[str], condition_mask: str | None) 
     if frame is None or condition_mask is not None:
         engine = DuckDBEngine()
         if frame is None:
-            _open_files(engine, Path(source))
+            _open_files(engine, Path(source), columns)
         else:
             engine.connection.register("events", frame.collect().to_arrow())
         _check_columns(columns, [row["column_name"] for row in engine.rows("describe events")])
@@ -105,8 +105,8 @@ def _parquet(path: Path) -> pl.LazyFrame | None:
     return frame
 
 
-def _open_files(engine: DuckDBEngine, path: Path) -> None:
-    """Make the view `events` of the files, with the times and numbers of a CSV file read from its text."""
+def _open_files(engine: DuckDBEngine, path: Path, columns: Sequence[str]) -> None:
+    """Make the view `events` of the files; of a CSV file times and numbers among the columns are typed."""
     is_csv = path.suffix == ".csv"
     reader = "read_csv({}, all_varchar = true)" if is_csv else "read_parquet({}, hive_partitioning = false)"
     try:
@@ -116,7 +116,9 @@ def _open_files(engine: DuckDBEngine, path: Path) -> None:
             typed = {name: "double" for name, kind in RULE_COLUMNS.items() if kind is Kind.NUMBER}
             typed[TIME] = "timestamptz"
         known = [row["column_name"] for row in engine.rows("describe files")]
-        casts = {name: f'cast("{name}" as {typed[name]})' for name in known if name in typed}
+        casts = {
+            name: f'cast("{name}" as {typed[name]})' for name in known if name in typed and name in columns
+        }
         replaced = ", ".join(f'{cast} as "{name}"' for name, cast in casts.items())
         engine.execute(
             f"create view events as select * {f'replace ({replaced})' if casts else ''} from files"
@@ -125,6 +127,11 @@ def _open_files(engine: DuckDBEngine, path: Path) -> None:
             engine.execute(f"select max({cast}) from files")  # says now what cannot be read
     except duckdb.Error as cause:
         do = "give a Parquet file, a folder of them, a pattern such as events/*.parquet, or a CSV"
+        if isinstance(cause, duckdb.ConversionException):
+            do = (
+                "write times as 2026-03-01 09:15:00 and numbers as 1234.56, or let `journey init` draft a "
+                "project that reads them, and ask its touchpoints with -p"
+            )
         raise unreadable(str(path), cause, do) from cause
 
 

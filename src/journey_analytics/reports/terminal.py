@@ -54,11 +54,7 @@ def print_summary(console: Console, project: Project, findings: Findings) -> Non
 def print_preview(console: Console, preview: Preview) -> None:
     """One source as its mapping reads it: counts, span, channels, quarantine, and its first events."""
     totals = preview.totals
-    console.print(
-        f"[bold]{totals.source}[/bold]: {totals.rows:,} rows = {totals.events:,} events "
-        f"({preview.duplicates:,} of them copies) + {totals.quarantined:,} in quarantine"
-    )
-    console.print(f"from {preview.first or '–'} to {preview.last or '–'}", highlight=False)
+    _print_totals(console, preview)
     if totals.times_ambiguous or totals.times_shifted:
         console.print(
             f"{totals.times_ambiguous:,} local times stand twice (taken as the later), "
@@ -72,13 +68,7 @@ def print_preview(console: Console, preview: Preview) -> None:
     if gaps:
         told = ", ".join(f"{name} {percent(share)}" for name, share in gaps.items())
         console.print(f"missing in part: {told}", highlight=False)
-    for fault in preview.quarantine:
-        console.print(
-            f"quarantine: {fault['rows']:,} x {fault['reason']} ({fault['column_name'] or 'row'}), first in "
-            f"{fault['file']} row {fault['row_number']}: {fault['value']!r}",
-            highlight=False,
-            markup=False,
-        )
+    _print_quarantine(console, preview)
     shown = (
         [name for name in preview.rows[0] if any(row[name] is not None for row in preview.rows)]
         if (preview.rows)
@@ -88,6 +78,36 @@ def print_preview(console: Console, preview: Preview) -> None:
     for row in preview.rows:
         table.add_row(*("" if row[name] is None else str(row[name]) for name in shown))
     console.print(table)
+
+
+def print_trial(console: Console, preview: Preview) -> None:
+    """What a draft makes of its files: counts, span, and what would go to quarantine."""
+    _print_totals(console, preview)
+    _print_quarantine(console, preview)
+
+
+def _print_totals(console: Console, preview: Preview) -> None:
+    totals = preview.totals
+    console.print(
+        f"[bold]{totals.source}[/bold]: {totals.rows:,} rows = {totals.events:,} events "
+        f"({preview.duplicates:,} of them copies) + {totals.quarantined:,} in quarantine"
+    )
+    if preview.corrections:
+        console.print(
+            f"{preview.corrections:,} of the event ids came with several contents: a run keeps the first; "
+            "for corrections see mode in the mapping"
+        )
+    console.print(f"from {preview.first or '–'} to {preview.last or '–'}", highlight=False)
+
+
+def _print_quarantine(console: Console, preview: Preview) -> None:
+    for fault in preview.quarantine:
+        console.print(
+            f"quarantine: {fault['rows']:,} x {fault['reason']} ({fault['column_name'] or 'row'}), first in "
+            f"{fault['file']} row {fault['row_number']}: {fault['value']!r}",
+            highlight=False,
+            markup=False,
+        )
 
 
 def print_funnel(console: Console, table: pl.DataFrame, by: str | None) -> None:

@@ -19,6 +19,7 @@ from journey_analytics.run.loading import load_table
 from journey_analytics.run.making import make_tables
 from journey_analytics.run.state import Run
 from journey_analytics.sources.load import EVENTS
+from journey_analytics.work import CHANGED
 
 _NEW_EVENTS = "new_events"
 """The view of the events that came with this run."""
@@ -92,15 +93,19 @@ def _show_new_events(run: Run) -> list[Contract]:
 
 def check_staged(run: Run) -> str:
     """Gate: the touchpoints with their stages, and the days that came in against those before."""
+    from journey_analytics.quality.corrections import corrections
     from journey_analytics.quality.sql_checks import run_key_checks, run_sql_checks
     from journey_analytics.quality.staged import days_of, learned_checks, measured
 
     make_tables(run, "int_touchpoints", "int_daily_counts", "int_daily_stages")
     run.measures = measured(run.engine, run.project, run.last_day_over)
     days = days_of(run.project, run.measures, _arrived(run))
+    with run.engine.schema(CHANGED if run.night else "main"):
+        corrected = corrections(run.engine, run.new_loads)
     return _passed(
         run,
         [
+            *corrected,
             *run_key_checks(run.engine, "staged", [contracts()["stg_touchpoints"]]),
             *run_sql_checks(run.engine, "staged"),
             *learned_checks(run.project, run.measures, days),

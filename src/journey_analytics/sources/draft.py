@@ -1,36 +1,34 @@
-"""A first project from bare files: what format they are, which column is what, which event is which stage.
+"""A first project from bare files: what format they are, which files come later, which event is which stage.
 
 Everything here is a guess, told with its reason and how sure it is, and written to files that a person can
 correct.
 
-Belongs here: guessing. Does not belong here: anything a run does; a run guesses nothing.
+Belongs here: guessing.
+Does not belong here: columns (columns.py), and anything a run does; a run guesses nothing.
 """
 
 from __future__ import annotations
 
 import csv
+import glob
 import itertools
 import json
 import re
 from dataclasses import dataclass, field
-from importlib.resources import files as package_files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from journey_analytics.errors import ConfigError, Problem, SourceError
+from journey_analytics.sources.columns import Guess, guess_columns, vocabulary
 from journey_analytics.sources.mapping import shipped_names
-from journey_analytics.yaml_file import YamlFile, plain
-
-Sureness = Literal["sure", "likely", "a guess"]
 
 _SAMPLE_ROWS = 5_000
 _SAMPLE_BYTES = 4 << 20
 _DELIMITERS = (",", ";", "\t", "|")
 _WORD = re.compile(r"[a-z]+")
-_SIMPLE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _LOG_LINE = re.compile(r'\S+ \S+ \S+ \[[^]]+\] "')
 
 # what a shipped format cannot be without
@@ -43,24 +41,6 @@ _SIGNATURES: dict[str, frozenset[str]] = {
     "amplitude": frozenset({"event_type", "event_time", "device_id", "uuid"}),
     "matomo": frozenset({"idvisit", "idvisitor", "server_time"}),
 }
-_TIME_PATTERNS = (
-    (re.compile(r"\d{1,2}/\d{1,2}/\d{4}$"), "%d/%m/%Y", "%m/%d/%Y"),
-    (re.compile(r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}$"), "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"),
-    (re.compile(r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}:\d{2}$"), "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S"),
-    (re.compile(r"\d{1,2}[.]\d{1,2}[.]\d{4}$"), "%d.%m.%Y", "%d.%m.%Y"),
-    (re.compile(r"\d{1,2}[.]\d{1,2}[.]\d{4} \d{1,2}:\d{2}(:\d{2})?$"), "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M"),
-    (re.compile(r"\d{8}$"), "%Y%m%d", "%Y%m%d"),
-)
-
-
-@dataclass(frozen=True)
-class Guess:
-    """One thing taken for another, why, and how sure that is."""
-
-    what: str
-    value: str
-    why: str
-    sureness: Sureness
 
 
 @dataclass
@@ -68,15 +48,20 @@ class Draft:
     """A project that might fit the files.
 
     Attributes:
-        mapping: keys of the source mapping, in the order in which they are written.
+        name: of the source.
+        mapping: keys of the source mapping, in the order in which they are written; `files` holds patterns.
         rules: (event name, stage, the word that told it); stage None when no word did.
         guesses: everything that was guessed.
+        gaps: event columns for a person to fill in, without which the project does not run.
+        other_time_format: another one that reads the times as well, as other times.
     """
 
     name: str
     mapping: dict[str, Any] = field(default_factory=dict)
     rules: list[tuple[str, str | None, str]] = field(default_factory=list)
     guesses: list[Guess] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+    other_time_format: str | None = None
 
     @property
     def conversion_stage(self) -> str:
@@ -86,29 +71,83 @@ class Draft:
         return "purchase" if "purchase" in given or not given else given[-1]
 
 
-def draft_project(files: list[Path]) -> Draft:
+def draft_project(files: list[Path], latest_us: int) -> Draft:
     """Look at files of one export and draft a project for them.
+
+    Args:
+        files: of one format.
+        latest_us: now, in microseconds of UTC.
 
     Raises:
         SourceError: a file is not there or is empty.
-        ConfigError: no column can be taken for the time, the event or the customer.
+        ConfigError: the files have several endings, or no column can be taken for anything an event needs.
     """
     for path in files:
         if not path.is_file() or path.stat().st_size == 0:
             what = "the file is empty" if path.is_file() else "the file does not exist"
             raise SourceError(Problem(what, str(path), "name a file that holds events"))
+    _check_endings(files)
     draft = Draft(_source_name(files[0]))
     rows = _recognise(files[0], draft)
-    draft.mapping["files"] = [str(path) for path in files]
+    draft.mapping["files"] = _patterns(files, draft)
     if "uses" not in draft.mapping:
-        _guess_columns(files[0], rows, draft)
+        is_json = draft.mapping["format"] == "jsonl"
+        columns = guess_columns(files[0], rows, is_json=is_json, latest_us=latest_us)
+        draft.mapping |= columns.mapping
+        draft.guesses += columns.guesses
+        draft.gaps, draft.other_time_format = columns.gaps, columns.other_time_format
     _guess_stages(rows, draft)
     return draft
 
 
-def _source_name(path: Path) -> str:
-    name = re.sub(r"[^a-z0-9]+", "_", path.name.split(".")[0].lower()).strip("_")
+def source_name(text: str) -> str:
+    """A name for a source or a project: what stands in `text` besides numbers.
+
+    >>> source_name("2026-02_Orders"), source_name("2026-02"), source_name("shop1")
+    ('orders', 'source', 'shop1')
+    """
+    words = [word for word in re.split(r"[^a-z0-9]+", text.lower()) if word and not word.isdigit()]
+    name = "_".join(words)
     return name if name and name[0].isalpha() else f"source_{name}".rstrip("_")
+
+
+def _source_name(path: Path) -> str:
+    return source_name(path.name.split(".")[0])
+
+
+def _check_endings(paths: list[Path]) -> None:
+    endings = {path.name.removesuffix(".gz").removesuffix(".zst").rpartition(".")[2] for path in paths}
+    if len(endings) > 1:
+        raise ConfigError(
+            Problem(
+                "the files have several endings",
+                ", ".join(str(path) for path in paths),
+                "name the files of one source, which are all written in one format",
+            )
+        )
+
+
+def _patterns(paths: list[Path], draft: Draft) -> list[str]:
+    """One pattern where the names differ in numbers alone and no other file is called so, else each file."""
+    exactly = [_escaped(path.parent, glob.escape(path.name)) for path in paths]
+    if len(paths) == 1:
+        return exactly
+    folder = paths[0].parent
+    numbers = [re.split(r"(\d+)", path.name) for path in paths]
+    if len({path.parent for path in paths}) == 1 and len({tuple(parts[::2]) for parts in numbers}) == 1:
+        alike = [glob.escape(part[0]) if len(set(part)) == 1 else "*" for part in zip(*numbers, strict=True)]
+        name = "".join(alike)
+        if set(folder.glob(name)) == set(paths):
+            why = f"it finds the {len(paths)} files, and those that will be called like them"
+            draft.guesses.append(Guess("files", name, why, "likely"))
+            return [_escaped(folder, name)]
+    why = "each by its name: a later file must be added, or a pattern written"
+    draft.guesses.append(Guess("files", f"the {len(paths)} given", why, "sure"))
+    return exactly
+
+
+def _escaped(folder: Path, name: str) -> str:
+    return str(Path(glob.escape(str(folder.resolve()))) / name)
 
 
 def _recognise(path: Path, draft: Draft) -> list[dict[str, Any]]:
@@ -198,93 +237,6 @@ def _recognise_signature(names: set[str], draft: Draft) -> None:
     draft.guesses.append(Guess("format", draft.mapping["format"], "its first bytes", "sure"))
 
 
-def _guess_columns(path: Path, rows: list[dict[str, Any]], draft: Draft) -> None:
-    names = list(dict.fromkeys(name for row in rows[:100] for name in row if name is not None))
-    taken: dict[str, str] = {}
-    for target, usual in _vocabulary()["columns"].items():
-        column = _column_for(usual, names, taken)
-        if column is not None:
-            taken[target] = column
-            name = column.lower()
-            sureness: Sureness = "sure" if name == usual[0] or name == target else "likely"
-            draft.guesses.append(Guess(target, column, "its name", sureness))
-    if "event_id" in taken and not _is_unique(rows, taken["event_id"]):
-        del taken["event_id"]
-        draft.guesses = [guess for guess in draft.guesses if guess.what != "event_id"]
-    missing = [name for name in ("occurred_at", "event_name") if name not in taken]
-    if "customer_ref" not in taken and "anonymous_ref" not in taken:
-        missing.append("customer_ref")
-    if missing:
-        raise ConfigError(
-            [
-                Problem(
-                    f"no column looks like {name}",
-                    f"{path}, columns: {', '.join(names)}",
-                    "write the source mapping by hand; the README has an example of ten lines",
-                )
-                for name in missing
-            ]
-        )
-    _guess_time(rows, taken["occurred_at"], draft)
-    if "event_id" not in taken:
-        key = [
-            taken[name]
-            for name in ("customer_ref", "anonymous_ref", "occurred_at", "event_name")
-            if name in taken
-        ]
-        draft.mapping["key"] = key
-        why = "no column is unique by itself"
-        draft.guesses.append(Guess("key", ", ".join(key), why, "a guess"))
-    is_json = draft.mapping["format"] == "jsonl"
-    columns = {target: _expression(column, is_json=is_json) for target, column in taken.items()}
-    others = [name for name in names if name not in taken.values() and _SIMPLE_NAME.fullmatch(name.lower())]
-    columns |= {f"properties.{name.lower()}": _expression(name, is_json=is_json) for name in others}
-    draft.mapping["columns"] = columns
-    if is_json:
-        draft.mapping["key"] = [_expression(name, is_json=True) for name in draft.mapping.get("key", [])]
-
-
-def _column_for(usual: list[str], names: list[str], taken: dict[str, str]) -> str | None:
-    free = {name.lower(): name for name in names if name not in taken.values()}
-    return next((free[word] for word in usual if word in free), None)
-
-
-def _is_unique(rows: list[dict[str, Any]], column: str) -> bool:
-    values = [row.get(column) for row in rows]
-    return None not in values and len(set(map(str, values))) >= 0.98 * len(values)
-
-
-def _guess_time(rows: list[dict[str, Any]], column: str, draft: Draft) -> None:
-    values = [str(row[column]) for row in rows if row.get(column) not in (None, "")]
-    if not values:
-        return
-    if all(re.fullmatch(r"\d{10}([.]\d+)?|\d{13}|\d{16}", value) for value in values):
-        unit = {10: "epoch_s", 13: "epoch_ms", 16: "epoch_us"}[len(values[0].split(".")[0])]
-        draft.mapping["time_format"] = unit
-        draft.guesses.append(Guess("time_format", unit, f"numbers such as {values[0]}", "likely"))
-        return
-    for pattern, day_first, month_first in _TIME_PATTERNS:
-        if all(pattern.fullmatch(value) for value in values):
-            parts = [re.split(r"[/.]", value)[:2] for value in values]
-            is_day_first = any(int(part[0]) > 12 for part in parts if len(part) > 1)
-            is_month_first = any(int(part[1]) > 12 for part in parts if len(part) > 1)
-            chosen = month_first if is_month_first else day_first
-            settled = is_day_first or is_month_first or day_first == month_first
-            draft.mapping["time_format"] = chosen
-            why = f"values such as {values[0]}"
-            draft.guesses.append(Guess("time_format", chosen, why, "likely" if settled else "a guess"))
-            return
-    if not re.search(r"(Z|[+-]\d{2}:?\d{2})$", values[0]):
-        draft.mapping["timezone"] = "UTC"
-        draft.guesses.append(Guess("timezone", "UTC", "the times carry no zone", "a guess"))
-
-
-def _expression(column: str, *, is_json: bool) -> str:
-    if is_json:
-        return f"data->>'$.\"{column}\"'"
-    return column if _SIMPLE_NAME.fullmatch(column) else '"' + column.replace('"', '""') + '"'
-
-
 def _guess_stages(rows: list[dict[str, Any]], draft: Draft) -> None:
     """A stage for each event name that a word of the vocabulary is in."""
     column = next((guess.value for guess in draft.guesses if guess.what == "event_name"), None)
@@ -301,15 +253,9 @@ def _guess_stages(rows: list[dict[str, Any]], draft: Draft) -> None:
         draft.rules.append((name, *(found or (None, ""))))
 
 
-def _vocabulary() -> dict[str, Any]:
-    path = Path(str(package_files("journey_analytics") / "sources" / "vocabulary.yaml"))
-    content: dict[str, Any] = plain(YamlFile(path).content)
-    return content
-
-
 def vocabulary_stages() -> list[tuple[str, list[str]]]:
     """(stage, words) in the order in which words are looked for."""
-    return [(entry["stage"], entry["words"]) for entry in _vocabulary()["stages"]]
+    return [(entry["stage"], entry["words"]) for entry in vocabulary()["stages"]]
 
 
 def _vocabulary_stages_in_order() -> list[tuple[str, list[str]]]:

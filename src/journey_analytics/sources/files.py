@@ -26,6 +26,7 @@ from journey_analytics.errors import Problem, SourceError, advise
 from journey_analytics.sources.mapping import Source, SourceMapping
 
 _PARQUET_MAGIC = b"PAR1"
+_PACKED = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zip": b"PK\x03\x04"}
 _BLOCK = 1 << 20
 _GLOB = frozenset("*?[")
 _MOST_NAMED = 5
@@ -249,12 +250,20 @@ def file_fault(path: Path, mapping: SourceMapping) -> Problem | None:
         return _parquet_fault(path)
     if path.suffix == ".zip":
         return _zip_fault(path)
-    if path.suffix == ".gz":
-        fault = _gzip_fault(path)
-        if fault:
-            return fault
-    if mapping.has_header:
+    fault = _ending_fault(path) or (_gzip_fault(path) if path.suffix == ".gz" else None)
+    if fault is None and mapping.has_header:
         return _header_fault(path, mapping)
+    return fault
+
+
+def _ending_fault(path: Path) -> Problem | None:
+    """Whether the file begins like a packed one whose ending its name lacks: it is unpacked by its name."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    for ending, magic in _PACKED.items():
+        if start.startswith(magic) and path.suffix != ending:
+            what = f"the file is {ending} by its content, and not by its name"
+            return Problem(what, f"{path}, byte 0", f"call it {path.name}{ending}")
     return None
 
 

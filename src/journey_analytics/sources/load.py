@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -23,6 +23,7 @@ from sqlglot import exp
 
 from journey_analytics.disk import sha256_of
 from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.errors import ConfigError
 from journey_analytics.local_days import DAY_US, to_moment
 from journey_analytics.sources.batches import GROWING, Batch, came_back, groups_to_load, mapping_sha256
 from journey_analytics.sources.files import InputFile
@@ -102,7 +103,10 @@ def _load_together(
     rows_before = _rows_already_loaded(store, group[0]) if len(group) == 1 else 0
     if rows_before:
         engine.execute(f"delete from {raw.rows} where {ROW_COLUMN} <= {rows_before}")
-    show_typed(engine, source, raw.rows, received_us)
+    try:
+        show_typed(engine, source, raw.rows, received_us)
+    except ConfigError as fault:
+        raise ConfigError([replace(p, where=f"{p.where}, {_told(group)}") for p in fault.problems]) from fault
     before = store.last_sequence(source.name)
     segment = segment_of([batch.batch_id for batch in group])
     columns = mapped_columns(source)
@@ -127,6 +131,12 @@ def _load_together(
         engine.execute(f"drop table {_RAW}")
     shutil.rmtree(scratch, ignore_errors=True)
     return loads
+
+
+def _told(group: Sequence[Batch]) -> str:
+    """The files of batches that are read together, for a complaint."""
+    names = [item.name for batch in group for item in batch.items]
+    return f"file {names[0]}" + (f" and {len(names) - 1:,} like it" if len(names) > 1 else "")
 
 
 def show_typed(engine: DuckDBEngine, source: Source, rows: str, received_us: int) -> None:

@@ -27,6 +27,7 @@ class Preview:
     Attributes:
         totals: files, rows, events, quarantined, local times that stand twice or never.
         duplicates: events whose key another event of the source has too.
+        corrections: keys whose events have more than one content; a run keeps the first.
         first, last: the span of time as ISO text in UTC, None without events.
         null_shares: event column to the share of events that lack it.
         channels, event_names: name to events, most first.
@@ -36,6 +37,7 @@ class Preview:
 
     totals: SourceTotals
     duplicates: int
+    corrections: int
     first: str | None
     last: str | None
     null_shares: dict[str, float]
@@ -74,6 +76,7 @@ def _preview(
     return Preview(
         totals=totals,
         duplicates=span["duplicates"],
+        corrections=_corrections(engine) if span["duplicates"] else 0,
         first=span["first"],
         last=span["last"],
         null_shares={name: count / totals.events for name, count in nulls.items()} if totals.events else {},
@@ -90,6 +93,17 @@ def _preview(
             f"order by occurred_us, event_id limit {_PREVIEW_ROWS}"
         ),
     )
+
+
+def _corrections(engine: DuckDBEngine) -> int:
+    """How many keys have events that differ in more than when they came."""
+    copied = f"select event_id from {EVENTS} group by event_id having count(*) > 1"
+    content = f"select distinct * exclude ({', '.join(_LOAD_COLUMNS)}) from {EVENTS}"
+    found = engine.rows(
+        f"with different as ({content} where event_id in ({copied})) "
+        "select count(*) as n from (select event_id from different group by event_id having count(*) > 1)"
+    )
+    return int(found[0]["n"])
 
 
 def _counts(engine: DuckDBEngine, column: str) -> list[dict[str, Any]]:

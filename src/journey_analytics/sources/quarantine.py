@@ -1,6 +1,7 @@
 """The quarantine: rows that were put aside at load, as people look for them.
 
-Belongs here: counting the rows of the loads in force by source, load and reason, and showing them.
+Belongs here: counting the rows by source, load and reason, and showing them; of the loads in force, and of
+those that the last run read and a gate refused.
 Does not belong here: what puts a row aside (values.py), and bringing it back (release.py).
 """
 
@@ -9,9 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import Problem, SourceError, advise
 from journey_analytics.sources.batches import mapping_sha256
 from journey_analytics.sources.load import QUARANTINE
@@ -25,6 +28,7 @@ class Heap:
 
     Attributes:
         rows: how many they are.
+        is_loaded: whether the load counts; a gate refused it otherwise, or the run was cut short.
         file, row_number, column_name, value: of the first of them.
     """
 
@@ -32,6 +36,7 @@ class Heap:
     batch_id: str
     reason: str
     rows: int
+    is_loaded: bool
     file: str | None
     row_number: int | None
     column_name: str | None
@@ -53,7 +58,7 @@ class BadRow:
 
 
 class Quarantine:
-    """The quarantine of the loads in force.
+    """The quarantine of the loads in force, and of those read after them that do not count.
 
     Args:
         engine: an open one, in which the rows are shown as a view.
@@ -64,9 +69,14 @@ class Quarantine:
     def __init__(self, engine: DuckDBEngine, store: Store, sources: Sequence[Source]) -> None:
         in_force = [(source, store.in_force(source, mapping_sha256(source))) for source in sources]
         self._engine = engine
-        self._is_empty = not any(loads for _, loads in in_force)
-        if not self._is_empty:
-            engine.create_view(QUARANTINE, store.quarantine_sql(in_force))
+        parts = []
+        if any(loads for _, loads in in_force):
+            parts.append(f"select *, true as is_loaded from ({store.quarantine_sql(in_force)})")
+        if uncounted := store.uncounted_quarantine():
+            parts.append(_refused(uncounted, store))
+        self._is_empty = not parts
+        if parts:
+            engine.create_view(QUARANTINE, " union all ".join(parts))
 
     def heaps(self, source: str | None = None, reason: str | None = None) -> list[Heap]:
         """The rows by source, load and reason, most first.
@@ -78,13 +88,13 @@ class Quarantine:
         if self._is_empty:
             return []
         found = self._engine.rows(
-            "select source, batch_id, reason, count(*) as rows, min(file) as file, "
+            "select source, batch_id, reason, count(*) as rows, is_loaded, min(file) as file, "
             "arg_min(row_number, (file, row_number)) as row_number, "
             "arg_min(column_name, (file, row_number)) as column_name, "
             f"arg_min(value, (file, row_number)) as value from {QUARANTINE} "
             "where source = coalesce($source, source) "
             "and contains(lower(reason), lower(coalesce($reason, ''))) "
-            "group by source, batch_id, reason order by rows desc, source, batch_id, reason",
+            "group by source, batch_id, reason, is_loaded order by rows desc, source, batch_id, reason",
             {"source": source, "reason": reason},
         )
         return [Heap(**row) for row in found]
@@ -114,6 +124,21 @@ class Quarantine:
             {"loads": loads, "reasons": reasons, "most": most},
         )
         return [_bad_row(row) for row in found]
+
+
+def _refused(files: Sequence[Path], store: Store) -> str:
+    """SQL of the bad rows of the loads that the last run read, where none was counted in after them."""
+    listed = ", ".join(quoted_path(path) for path in files)
+    counted = {
+        load.source: load.received_us for load in sorted(store.loads, key=lambda load: load.received_us)
+    }
+    later = "".join(
+        f" and (source <> {quoted(source)} or received_us > {last})" for source, last in counted.items()
+    )
+    return (
+        f"select *, false as is_loaded from read_parquet([{listed}]) where true{later} "
+        "qualify received_us = max(received_us) over (partition by source)"
+    )
 
 
 def _bad_row(row: dict[str, Any]) -> BadRow:

@@ -13,7 +13,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.compat import StringIO
 
 from journey_analytics.errors import ConfigError, Problem
-from journey_analytics.sources.draft import Draft
+from journey_analytics.sources.draft import Draft, source_name
 
 
 def write_project(draft: Draft, folder: Path) -> list[Path]:
@@ -31,7 +31,7 @@ def write_project(draft: Draft, folder: Path) -> list[Path]:
     (folder / "sources").mkdir(parents=True, exist_ok=True)
     mapping_path = f"sources/{draft.name}.yaml"
     texts = {
-        "journey.yaml": _journey(draft, mapping_path),
+        "journey.yaml": _journey(draft, mapping_path, source_name(folder.resolve().name)),
         mapping_path: _mapping(draft, folder),
         "stages.yaml": _stages(draft),
     }
@@ -40,9 +40,9 @@ def write_project(draft: Draft, folder: Path) -> list[Path]:
     return [folder / name for name in texts]
 
 
-def _journey(draft: Draft, mapping_path: str) -> str:
+def _journey(draft: Draft, mapping_path: str, project: str) -> str:
     content = CommentedMap(
-        project=draft.name,
+        project=project,
         timezone="UTC",
         stage_model="seven_stage",
         conversion=_flow(stage=draft.conversion_stage, window="30d"),
@@ -55,7 +55,7 @@ def _journey(draft: Draft, mapping_path: str) -> str:
 
 def _mapping(draft: Draft, folder: Path) -> str:
     content = CommentedMap(source=draft.name)
-    patterns = _patterns([Path(path) for path in draft.mapping["files"]], folder)
+    patterns = [_from_project(pattern, folder) for pattern in draft.mapping["files"]]
     for key, value in draft.mapping.items():
         if key == "files":
             content[key] = patterns[0] if len(patterns) == 1 else patterns
@@ -64,9 +64,12 @@ def _mapping(draft: Draft, folder: Path) -> str:
             content[key].fa.set_flow_style()
         else:
             content[key] = CommentedMap(value) if isinstance(value, dict) else value
-    content.yaml_set_start_comment(
-        "Drafted. `journey sources check` shows what these lines make of the files."
-    )
+    comment = "Drafted. `journey sources check` shows what these lines make of the files."
+    if draft.gaps:
+        comment += "\nTo be filled in under columns: " + ", ".join(draft.gaps)
+        if "key" not in content and "event_id" not in draft.mapping["columns"]:
+            comment += "; and event_id, or the columns that are unique together under key."
+    content.yaml_set_start_comment(comment)
     return _text(content)
 
 
@@ -101,24 +104,10 @@ def _rule_name(event_name: str, used: set[str]) -> str:
     return name
 
 
-def _patterns(paths: list[Path], folder: Path) -> list[str]:
-    """The files as the project names them, each by itself: a pattern might take in others as well."""
-    endings = {path.name.removesuffix(".gz").removesuffix(".zst").rpartition(".")[2] for path in paths}
-    if len(endings) > 1:
-        raise ConfigError(
-            Problem(
-                "the files have several endings",
-                ", ".join(str(path) for path in paths),
-                "name the files of one source, which are all written in one format",
-            )
-        )
-    return [glob.escape(_from_project(path, folder)) for path in paths]
-
-
-def _from_project(path: Path, folder: Path) -> str:
-    """The path, relative where it lies beside or below the project, else absolute."""
-    relative = os.path.relpath(path.resolve(), folder.resolve())
-    return relative if relative.count("..") <= 1 else str(path.resolve())
+def _from_project(pattern: str, folder: Path) -> str:
+    """The pattern, relative where its files lie beside or below the project, else absolute."""
+    relative = os.path.relpath(pattern, glob.escape(str(folder.resolve())))
+    return relative if relative.count("..") <= 1 else pattern
 
 
 def _flow(**content: Any) -> CommentedMap:

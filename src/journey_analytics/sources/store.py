@@ -97,6 +97,11 @@ class Store:
         """Where the load's bad rows lie, with those of the other loads of its segment."""
         return self.folder / "quarantine" / f"{load.segment}.parquet"
 
+    def uncounted_quarantine(self) -> list[Path]:
+        """Files of bad rows of loads that were never counted in: refused by a gate, or cut short."""
+        counted = {self.quarantine_path(load) for load in self.loads}
+        return sorted(set((self.folder / "quarantine").glob("*.parquet")) - counted)
+
     def of(self, source: str) -> list[Load]:
         """The source's loads in the order in which they came."""
         return [load for load in self.loads if load.source == source]

@@ -1,7 +1,7 @@
 """From a source's rows to typed events: one SELECT made from its mapping.
 
 Belongs here: how a value becomes typed, which rows cannot be events and why, and the types of both tables.
-Does not belong here: reading files (formats.py), keeping the result (store.py), copies (sql/staging).
+Does not belong here: times (times.py), reading files (formats.py), keeping the result (store.py), copies.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from journey_analytics.sources.formats import (
     TEXT_COLUMN,
 )
 from journey_analytics.sources.mapping import Source, SourceMapping, event_types
+from journey_analytics.sources.times import time_us, with_times
 from journey_analytics.sources.traffic import Traffic, text_sql, traffic_of
 from journey_analytics.touchpoints import (
     MAPPED_COLUMNS,
@@ -75,10 +76,6 @@ QUARANTINE_TYPES = {
 }
 
 _UNKNOWN_COLUMN = re.compile(r'column "?([^"\s]+)"? not found', re.IGNORECASE)
-_LOCAL_TIME = "^[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}([ T][0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)?$"
-# a value taken from JSON may still carry its quotes
-_TIME_TEXT = "trim(_given_at, ' \"')"
-_EPOCH_UNITS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 
 
 def first_line(cause: duckdb.Error) -> str:
@@ -121,8 +118,12 @@ def expression_types(engine: DuckDBEngine, source: Source, raw: str) -> dict[str
             described = engine.rows(f"describe select ({expression}) as value from {raw}")
         except duckdb.Error as cause:
             unknown = _UNKNOWN_COLUMN.search(str(cause))
-            do = advise(unknown[1], names, "column") if unknown else "correct the expression"
-            problems.append(source.problem(f"{name}: {first_line(cause)}", place, do))
+            what, do = first_line(cause), "correct the expression"
+            if unknown:
+                what = f"the rows have no column {unknown[1]!r}"
+                empty = f"or take it as empty where a file has none, with fields: {{{unknown[1]}: VARCHAR}}"
+                do = f"{advise(unknown[1], names, 'column')}; {empty}"
+            problems.append(source.problem(f"{name}: {what}", place, do))
             continue
         types[name] = str(described[0]["column_type"])
     problems += _rule_problems(engine, source)
@@ -181,16 +182,11 @@ def typed_sql(
     columns = mapping.columns
     traffic = traffic_of(source)
     kind = types["occurred_at"]
-    # what the next layer asks for more than once is computed in the layer before it
-    rows = traffic.joined_sql(raw, traffic_table)
-    for item in (
-        f"{_given_at(mapping, kind)} as _given_at",
-        f"{_plain_at(mapping, kind)} as _plain_at",
-        f"{_local_at(mapping, kind)} as _local_at",
-    ):
-        rows = f"(select *, {item} from {rows})"
+    rows = with_times(
+        traffic.joined_sql(raw, traffic_table), columns["occurred_at"], mapping.time_format, kind
+    )
     selected = [
-        f"{_time_us(mapping, kind)} as occurred_us",
+        f"{time_us(mapping.time_format, mapping.timezone, kind)} as occurred_us",
         "epoch_us(_local_at) as local_us",
         f"{_event_id(mapping, names)} as event_id",
         f"{traffic.channel} as channel",
@@ -288,61 +284,6 @@ def _fault_of_rule(rule: RowRule) -> _Fault:
         f"cast({column} as varchar)",
         quoted(f"{rule.rule}: {rule.description}"),
     )
-
-
-def _given_at(mapping: SourceMapping, kind: str) -> str:
-    """The event's time as it came, text where it is no time already."""
-    expression = mapping.columns["occurred_at"]
-    return f"({expression})" if _is_time(mapping, kind) else f"cast(({expression}) as varchar)"
-
-
-def _is_time(mapping: SourceMapping, kind: str) -> bool:
-    return kind.startswith(("DATE", "TIMESTAMP")) and mapping.time_format not in _EPOCH_UNITS
-
-
-def _plain_at(mapping: SourceMapping, kind: str) -> str:
-    """The event's time where it is written as most are; twice as quick as asking whether it is."""
-    if _is_time(mapping, kind) or mapping.time_format != "iso":
-        return "cast(null as timestamp)"
-    return "try_strptime(_given_at, '%Y-%m-%d %H:%M:%S')"
-
-
-def _local_at(mapping: SourceMapping, kind: str) -> str:
-    """The event's time on the source's clocks, as a TIMESTAMP; null where it carries its own offset."""
-    if mapping.time_format in _EPOCH_UNITS or kind == "TIMESTAMP WITH TIME ZONE":
-        return "cast(null as timestamp)"
-    if kind.startswith(("DATE", "TIMESTAMP")):
-        return "cast(_given_at as timestamp)"
-    if "%z" in mapping.time_format:
-        return "cast(null as timestamp)"
-    if mapping.time_format != "iso":
-        return f"try_strptime({_TIME_TEXT}, {quoted(mapping.time_format)})"
-    return (
-        f"case when _plain_at is not null then _plain_at "
-        f"when regexp_matches({_TIME_TEXT}, '{_LOCAL_TIME}') then try_cast({_TIME_TEXT} as timestamp) end"
-    )
-
-
-def _time_us(mapping: SourceMapping, kind: str) -> str:
-    """Microseconds of UTC of the event's time."""
-    if mapping.time_format in _EPOCH_UNITS:
-        unit = _EPOCH_UNITS[mapping.time_format]
-        return f"cast(round(try_cast({_TIME_TEXT} as decimal(38, 6)) * {unit}) as bigint)"
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        return "epoch_us(_given_at)"
-    local = "_local_at" if mapping.timezone == "UTC" else f"timezone('{mapping.timezone}', _local_at)"
-    if kind.startswith(("DATE", "TIMESTAMP")):
-        return f"epoch_us({local})"
-    if "%z" in mapping.time_format:
-        return f"epoch_us(try_strptime({_TIME_TEXT}, {quoted(mapping.time_format)}))"
-    if mapping.time_format != "iso":
-        return f"epoch_us({local})"
-    # what is more than a date and a time names its zone or offset, and is taken at its word or not at all
-    joined = f"regexp_replace({_TIME_TEXT}, ' ([+-][0-9])', '\\1')"
-    is_more = f"not regexp_matches({_TIME_TEXT}, '{_LOCAL_TIME}')"
-    with_offset = f"case when {is_more} then try_cast({joined} as timestamptz) end"
-    # not coalesce, which works out the second as well
-    return f"case when _local_at is not null then epoch_us({local}) else epoch_us({with_offset}) end"
 
 
 def key_sql(key: str, names: Collection[str]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from journey_analytics.engine.duckdb import DuckDBEngine
@@ -248,3 +250,18 @@ def test_rows_of_several_files_are_numbered_in_each(tmp_path: Path) -> None:
         ("2", "y", "a.csv", 2),
         ("3", "z", "b's.csv", 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("packed", "ending"),
+    [(gzip.compress(b"id\n1\n"), ".gz"), (pa.compress(b"id\n1\n", "zstd", asbytes=True), ".zst")],
+)
+def test_a_packed_file_without_its_ending_is_told_as_such(tmp_path: Path, packed: bytes, ending: str) -> None:
+    """And not as text in another encoding; under the name it should have it is read."""
+    path = tmp_path / "web.csv"
+    path.write_bytes(packed)
+    (problem,) = _refused(tmp_path, "csv", "web.csv").problems
+    assert f"{ending} by its content" in problem.what
+    assert problem.do == f"call it web.csv{ending}"
+    path.rename(tmp_path / f"web.csv{ending}")
+    assert find_files(tmp_path, _source(tmp_path, "csv", "web.csv*"))["rows"]

@@ -14,11 +14,13 @@ import pytest
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import ConfigError
 from journey_analytics.local_days import to_moment, to_us
+from journey_analytics.project import read_project
 from journey_analytics.sources.batches import batches
 from journey_analytics.sources.channels.rules import read_channels
 from journey_analytics.sources.files import find_files
 from journey_analytics.sources.load import load_new, show_events
 from journey_analytics.sources.mapping import read_mapping
+from journey_analytics.sources.preview import preview_sources
 from journey_analytics.sources.store import Store
 from tests.unit.files import told, write
 
@@ -361,3 +363,22 @@ def test_events_of_all_sources_are_shown_together(engine: DuckDBEngine, tmp_path
     show_events(engine, store, sources, [])
     found = engine.rows("select source from events order by source")
     assert [row["source"] for row in found] == ["app", "web"]
+
+
+def test_a_column_that_one_file_lacks_is_told_with_that_file(tiny: Path) -> None:
+    """The file of the night before has it; `fields` takes it as empty."""
+    now_us = to_us(datetime(2026, 6, 1, tzinfo=UTC))
+    (tiny / "input" / "web2.csv").write_text(
+        "id,ts,action,customer,channel\ne9,2026-01-21 09:00:00,visit,ann,email\n", encoding="utf-8"
+    )
+    with pytest.raises(ConfigError) as caught:
+        preview_sources(read_project(tiny), now_us)
+    (problem,) = caught.value.problems
+    assert problem.what == "revenue: the rows have no column 'amount'"
+    assert problem.where.endswith("web.yaml:11:12, file web2.csv")
+    assert "fields: {amount: VARCHAR}" in problem.do
+    mapping = tiny / "sources" / "web.yaml"
+    text = mapping.read_text(encoding="utf-8")
+    mapping.write_text(text + "fields: {amount: VARCHAR}\n", encoding="utf-8")
+    (preview,) = preview_sources(read_project(tiny), now_us)
+    assert (preview.totals.events, preview.totals.quarantined) == (9, 0)

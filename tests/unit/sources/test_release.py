@@ -58,6 +58,14 @@ def _load(project: Project, now: datetime = _NOW) -> tuple[list[str], SourceTota
         return [row["event_id"] for row in rows], totals
 
 
+def _refused(project: Project, now: datetime) -> None:
+    """Load what is new, as a run does that a gate stops."""
+    store = Store(project.store_folder)
+    with DuckDBEngine() as engine:
+        found = find_batches(project.folder, project.sources, store)
+        load_new(engine, store, found, to_us(now), project.folder / "scratch")
+
+
 def _left(project: Project) -> list[tuple[str, int]]:
     with DuckDBEngine() as engine:
         heaps = Quarantine(engine, Store(project.store_folder), project.sources).heaps()
@@ -219,7 +227,7 @@ def test_the_commands_tell_list_show_and_release(tmp_path: Path) -> None:
     folder = str(tmp_path)
     listed = journey("quarantine", "list", "-p", folder)
     assert listed.returncode == 0
-    assert "mon.csv:2 occurred_at = '02.05.2024'" in listed.stdout
+    assert "mon.csv row 2: occurred_at = '02.05.2024'" in listed.stdout
     assert "3 rows in quarantine" in listed.stderr
     (heap,) = json.loads(journey("quarantine", "list", "--reason", "TIME", "-p", folder, "--json").stdout)
     assert (heap["source"], heap["reason"], heap["rows"]) == ("web", "not a time", 3)
@@ -244,3 +252,23 @@ def test_the_commands_tell_list_show_and_release(tmp_path: Path) -> None:
     done = journey("quarantine", "release", "-p", folder)
     assert "1 not a time" in done.stdout
     assert "1 rows released" in done.stderr
+
+
+def test_rows_of_a_refused_load_are_shown_until_one_counts(tmp_path: Path) -> None:
+    """Of two refused tries the later one's rows are shown; once its file is loaded, those of the load."""
+    folder = str(tmp_path)
+    write(tmp_path / "in" / "mon.csv", _HEADER + "1,soon,view,c1,\n2,later,view,c1,\n")
+    _refused(_project(tmp_path), _NOW)
+    write(tmp_path / "in" / "mon.csv", _MONDAY)
+    _refused(_project(tmp_path), _LATER)
+    heaps = json.loads(journey("quarantine", "list", "-p", folder, "--json").stdout)
+    assert sum(heap["rows"] for heap in heaps) == 3
+    assert not any(heap["is_loaded"] for heap in heaps)
+    told = journey("quarantine", "list", "-p", folder)
+    assert "not loaded" in told.stdout
+    assert "3 of them are of loads that a gate refused" in " ".join(told.stderr.split())
+    assert "soon" in journey("quarantine", "show", "not a time", "-p", folder).stdout
+    _load(_project(tmp_path), _LATER + timedelta(days=1))
+    heaps = json.loads(journey("quarantine", "list", "-p", folder, "--json").stdout)
+    assert [heap["is_loaded"] for heap in heaps] == [True] * len(heaps)
+    assert sum(heap["rows"] for heap in heaps) == 3
