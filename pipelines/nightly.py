@@ -94,7 +94,7 @@ def nightly(
 
     Returns:
         The snapshot's run_id; or a failed state that holds the JourneyError of the first step that
-        failed, in which case the marts are the last good set.
+        failed, and says which marts are live.
     """
     try:
         read = read_project(project)
@@ -104,6 +104,8 @@ def nightly(
                 get_run_logger().info("%s", note)
             for step in tried.steps:
                 _task(step)(tried, return_state=True).result()
+            for warning in tried.run.warnings:
+                get_run_logger().warning("%s", warning)
     except JourneyError as error:
         return Failed(message=error.describe(), data=error)
     return _show(tried)

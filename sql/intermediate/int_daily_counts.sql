@@ -1,7 +1,8 @@
 -- int_daily_counts: what came in by local hour, event name and channel, and how much of it carries a value.
 -- Grain:  one row per source, local_hour_us, event_name, channel; of the days that the learned gates look at.
 -- Reads:  stg_touchpoints; seed_utc_offsets (one row per stretch of time with one UTC offset).
--- Params: $as_of_us: end of the as-of day.
+-- Params: $counted_from_us, $counted_to_us: the days that may be judged and those before them; the latter
+--         instant is not included.
 with
 
 local_times as (
@@ -30,12 +31,14 @@ local_times as (
             stg_touchpoints.occurred_us >= seed_utc_offsets.from_us
             and stg_touchpoints.occurred_us < seed_utc_offsets.to_us
     where
-        -- two weeks that may be judged and the eight weeks before them: 71 days
-        stg_touchpoints.occurred_us >= $as_of_us - 6134400000000
+        (
+            stg_touchpoints.occurred_us >= $counted_from_us
+            and stg_touchpoints.occurred_us < $counted_to_us
+        )
         -- and the same a year before: 440 to 362 days
         or (
-            stg_touchpoints.occurred_us >= $as_of_us - 38016000000000
-            and stg_touchpoints.occurred_us < $as_of_us - 31276800000000
+            stg_touchpoints.occurred_us >= $counted_to_us - 38016000000000
+            and stg_touchpoints.occurred_us < $counted_to_us - 31276800000000
         )
 
 ),

@@ -1,7 +1,8 @@
 -- int_daily_stages: touchpoints by day and stage, of the days that the learned gates look at.
 -- Grain:  one row per source, occurred_date, stage; ignored touchpoints are left out.
 -- Reads:  int_touchpoints (one row per source, event_id).
--- Params: $as_of_us: end of the as-of day.
+-- Params: $counted_from_us, $counted_to_us: the days that may be judged and those before them; the latter
+--         instant is not included.
 with
 
 final as (
@@ -13,8 +14,9 @@ final as (
         coalesce(stage, '(unmapped)') as stage,
         count(*) as events
     from int_touchpoints
-    -- two weeks that may be judged and the eight weeks before them: 71 days
-    where occurred_us >= $as_of_us - 6134400000000
+    where
+        occurred_us >= $counted_from_us
+        and occurred_us < $counted_to_us
     group by source, occurred_date, coalesce(stage, '(unmapped)')
 
 )

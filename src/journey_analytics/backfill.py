@@ -15,11 +15,12 @@ from typing import Literal, get_args
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import ConfigError, MartError, Problem, advise
+from journey_analytics.local_days import local_day
 from journey_analytics.marts import current
 from journey_analytics.project import Project
 from journey_analytics.record import record_sql
 from journey_analytics.run import run_id_of
-from journey_analytics.sources.batches import find_batches
+from journey_analytics.sources.batches import Batch, find_batches, mapping_sha256
 from journey_analytics.sources.store import Store
 
 Reprocess = Literal["none", "failed", "all"]
@@ -69,6 +70,7 @@ def plan(project: Project, first: date, last: date, reprocess: str = "failed") -
         raise ConfigError(Problem(f"{last} is before {first}", "--from, --to", "name the first day first"))
     store = Store(project.store_folder)
     found = find_batches(project.folder, project.sources, store)
+    first_event = _first_event(project, store, found)
     outcomes = _outcomes(project.marts_folder)
     live = _live_day(project.marts_folder)
     days = []
@@ -76,7 +78,9 @@ def plan(project: Project, first: date, last: date, reprocess: str = "failed") -
         day = first + timedelta(days=number)
         run_id = run_id_of(project, store, found, day)
         is_published, last_status = outcomes.get(run_id, (False, None))
-        if is_published:
+        if first_event is not None and day < first_event:
+            is_to_run, why = False, f"before the first event, of {first_event}"
+        elif is_published:
             is_to_run, why = reprocess == "all", "published from the same inputs and rules"
         elif last_status is None:
             is_to_run, why = True, "not run with these inputs and rules"
@@ -86,6 +90,17 @@ def plan(project: Project, first: date, last: date, reprocess: str = "failed") -
         if is_to_run and (live is None or live < day):
             live = day
     return days
+
+
+def _first_event(project: Project, store: Store, found: list[Batch]) -> date | None:
+    """The local day of the first event; None while files wait to be loaded that may hold earlier ones."""
+    known = {load.batch_id for load in store.loads}
+    in_force = [(source, store.in_force(source, mapping_sha256(source))) for source in project.sources]
+    if any(batch.batch_id not in known for batch in found) or not any(loads for _, loads in in_force):
+        return None
+    with DuckDBEngine() as engine:
+        first = engine.rows(f"select min(occurred_us) as us from ({store.events_sql(in_force)})")[0]["us"]
+    return None if first is None else local_day(first, project.zone)
 
 
 def _outcomes(marts_folder: Path) -> dict[str, tuple[bool, str]]:

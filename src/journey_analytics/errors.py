@@ -65,7 +65,7 @@ class JourneyError(Exception):
         super().__init__(self.describe())
 
     def describe(self) -> str:
-        """The text a user reads: three lines a problem, with a count in front of several."""
+        """The text a user reads: three lines a problem, with a count in front of several, and its notes."""
         name = type(self).__name__
         blocks = [
             f"{name}: {problem.what}\n  where: {problem.where}\n  do:    {problem.do}"
@@ -73,7 +73,7 @@ class JourneyError(Exception):
         ]
         if len(blocks) > 1:
             blocks.insert(0, f"{len(blocks)} problems:")
-        return "\n".join(blocks)
+        return "\n".join([*blocks, *notes_of(self)])
 
 
 class ConfigError(JourneyError):
@@ -140,6 +140,11 @@ class Stopped(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         self.exit_code = 128 + number
         super().__init__(f"stopped by {signal.Signals(number).name}")
+
+
+def notes_of(error: BaseException) -> list[str]:
+    """What was noted of an error on its way up (`add_note`)."""
+    return list(getattr(error, "__notes__", ()))
 
 
 def exit_code_of(error: BaseException) -> int:

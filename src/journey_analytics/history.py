@@ -1,7 +1,7 @@
 """What was published: the snapshots that are kept, the one of a day, and going back to one.
 
 Belongs here: finding kept snapshots and making one live again. Does not belong here: which are kept
-(retention.py), and what differs between two (marts_difference.py).
+(retention.py), whether they are sound (verification.py), and what differs between two (marts_difference.py).
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ from journey_analytics.history import restore
 from journey_analytics.local_days import to_us
 from journey_analytics.lock import hold
 from journey_analytics.machine import forget_peak_memory, free_bytes, peak_memory_bytes, size_of
-from journey_analytics.marts import Snapshot, current
+from journey_analytics.marts import Snapshot, current, live_name
 from journey_analytics.project import Project
 from journey_analytics.record import append
 from journey_analytics.run import Run, Step, start, steps_to_do
@@ -200,12 +200,23 @@ class _Journal:
         except BaseException as error:
             told = _told(error, self._project)
             self.add(step, "failed", str(told) or type(told).__name__, seconds=perf_counter() - begun)
+            told.add_note(self._what_is_live())
             if told is error:
                 raise
             raise told from error
         self.add(step, "done", detail, seconds=perf_counter() - begun, rows=rows())
         failpoints.reach(f"{step}.done")
         return detail
+
+    def _what_is_live(self) -> str:
+        """What readers see after a step that failed: steps come after publishing too."""
+        live = live_name(self._project.marts_folder)
+        if live is None:
+            return "no marts have been published yet"
+        own = self.run.snapshot if self.run else None
+        if own is None or own.name != live:
+            return "the marts are the last good set"
+        return f"the marts of this run are live, as of {own.as_of}; run again for what it left to do"
 
     def add(self, step: str, status: str, detail: str, *, seconds: float, rows: int | None = None) -> None:
         """Remember what came of a step."""
@@ -284,7 +295,7 @@ class _Journal:
             step=step,
             run_id=self._run_id,
             as_of=run.as_of.isoformat() if run and run.as_of else None,
-            warnings=[f"{w.table}: {w.check}: {w.sample}" for w in run.warnings] if run else [],
+            warnings=run.warnings if run else [],
             steps=[self._known(row) for row in self.rows],
         )
 
@@ -319,7 +330,7 @@ def _told(error: BaseException, project: Project) -> BaseException:
         Problem(
             f"the disk refused: {str(cause).splitlines()[0]}",
             f"{where}; {free_bytes(project.folder) / 1e9:.1f} GB are free",
-            "make room or mend the disk, and run again; the marts are the last good set",
+            "make room or mend the disk, and run again",
         )
     )
 

@@ -240,19 +240,27 @@ def move_pointer(folder: Path, name: str) -> None:
 
 def damage(snapshot: Snapshot) -> list[Problem]:
     """Every file of a snapshot that is not what its manifest says, byte for byte."""
-    heal = "`journey marts restore` an earlier snapshot, or `journey run --force` to publish anew"
-    problems = []
+    heal = "`journey run --force` publishes anew; `journey marts verify` says which others can be restored"
+    return [
+        Problem(what, f"{path}, {path.stat().st_size:,} bytes" if path.is_file() else str(path), heal)
+        for path, what in damaged_files(snapshot).items()
+    ]
+
+
+def damaged_files(snapshot: Snapshot) -> dict[Path, str]:
+    """The files of a snapshot that are not what its manifest says, and what is wrong with each."""
     published = [file for entry in snapshot.manifest["marts"].values() for file in entry["files"]]
+    damaged = {}
     for file in [*published, *snapshot.manifest["documents"]]:
         path = snapshot.folder / file["path"]
         if not path.is_file():
-            problems.append(Problem("a published file is missing", str(path), heal))
+            damaged[path] = "a published file is missing"
             continue
         found = sha256_of(path)
         if found != file["sha256"]:
-            what = f"a published file is damaged: sha256 {found[:12]}, published as {file['sha256'][:12]}"
-            problems.append(Problem(what, f"{path}, {path.stat().st_size:,} bytes", heal))
-    return problems
+            told = f"sha256 {found[:12]}, published as {file['sha256'][:12]}"
+            damaged[path] = f"a published file is damaged: {told}"
+    return damaged
 
 
 def _write_document(folder: Path, name: str) -> dict[str, Any]:

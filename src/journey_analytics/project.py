@@ -29,6 +29,8 @@ from journey_analytics.yaml_file import YamlFile
 
 PROJECT_FILE = "journey.yaml"
 _STAGES_FILE = "stages.yaml"
+_DECIDE_NO_NUMBER = {"project", "marts", "reports", "notify", "quality", "memory_limit", "threads"}
+"""Keys of journey.yaml that change no number: how marts are called, kept, told, gated, and made how fast."""
 
 
 class _Section(BaseModel):
@@ -186,7 +188,8 @@ class Project:
     stage_maps: tuple[StageMap, ...]
     """The project's own, which cuts journeys and says what a conversion is, then the further ones."""
     channels: ChannelRules
-    files: tuple[Path, ...]
+    rule_files: tuple[Path, ...]
+    """The texts of stages and channels that it uses, its own and shipped ones."""
 
     @property
     def stage_map(self) -> StageMap:
@@ -240,10 +243,15 @@ class Project:
 
     @cached_property
     def config_sha256(self) -> str:
-        """One hash over the text of every file of the project, and of the shipped rules it uses."""
-        digest = hashlib.sha256()
-        for path in self.files:
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        """One hash over what decides the numbers besides the events: settings, mappings and texts of rules.
+
+        Of the settings all count that are not known to decide none; of a mapping what decides the events.
+        """
+        digest = hashlib.sha256(self.settings.model_dump_json(exclude=_DECIDE_NO_NUMBER).encode())
+        for source in self.sources:
+            digest.update(b"\0" + source.mapping.decides_events.encode())
+        for path in self.rule_files:
+            digest.update(b"\0" + path.name.encode() + b"\0" + path.read_bytes())
         return digest.hexdigest()
 
 
@@ -300,11 +308,10 @@ def read_project(folder: Path) -> Project:
         raise ConfigError(problems)
     own_channels = [said.channels] if said.channels else []
     further_files = [name for name in said.further_stages if name not in starter_names()]
-    named = (*further_files, *own_channels, *said.sources)
-    files = (path, *([stages_path] if has_stages_file else []), *(folder / name for name in named))
+    own_files = (folder / name for name in (*further_files, *own_channels))
     shipped_files = dict.fromkeys(file for found in maps for file in found.shipped_files)
-    files = (*files, *shipped_files)
-    return Project(folder, settings, tuple(sources), tuple(maps), channels, files)
+    rule_files = (*([stages_path] if has_stages_file else []), *own_files, *shipped_files)
+    return Project(folder, settings, tuple(sources), tuple(maps), channels, rule_files)
 
 
 def with_stages(project: Project, path: Path) -> Project:

@@ -76,9 +76,11 @@ def status_file(marts_folder: Path) -> Path:
 def read_status(marts_folder: Path, project: str) -> Status:
     """The status as written last; an empty one before the first run, or when somebody broke the file."""
     try:
-        return Status.model_validate_json(status_file(marts_folder).read_bytes())
+        found = Status.model_validate_json(status_file(marts_folder).read_bytes())
     except (FileNotFoundError, ValidationError):
         return Status(project=project)
+    # as it is called now
+    return found.model_copy(update={"project": project})
 
 
 def write_status(marts_folder: Path, status: Status) -> None:

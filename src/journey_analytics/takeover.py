@@ -99,6 +99,6 @@ def _made_by(project: Project) -> dict[str, str]:
     return {
         "version of this product": __version__,
         "version of the engine": duckdb.__version__,
-        "text of settings, mappings or rules": project.config_sha256,
+        "settings, mappings or rules": project.config_sha256,
         "text of the models": models_sha256(),
     }

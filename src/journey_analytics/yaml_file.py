@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -160,6 +161,9 @@ class YamlFile:
             )
         if error["type"] == "missing":
             return self.problem(f"key {name!r} is missing", path, f"add {name!r} here")
+        if error["type"] == "tuple_type":
+            value = error["input"]
+            return self.problem(f"{name}: this is no list: {value}", path, f"write [{value}]", value=True)
         what = str(error["msg"]).removeprefix("Value error, ")
         return self.problem(f"{name}: {what}", path, "correct the value", value=True)
 
@@ -173,6 +177,11 @@ def plain(node: Any) -> Any:
     return node
 
 
+def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The keys a file may have for a model, as they are written in it."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
 def _fields_at(model: type[BaseModel], path: KeyPath) -> list[str]:
     """The keys allowed in the model found by walking `path` down from `model`."""
     current: type[BaseModel] | None = model
@@ -181,9 +190,9 @@ def _fields_at(model: type[BaseModel], path: KeyPath) -> list[str]:
             return []
         if isinstance(part, int):
             continue
-        field = current.model_fields.get(part)
+        field = keys_of(current).get(part)
         current = _model_in(field.annotation) if field else None
-    return list(current.model_fields) if current else []
+    return list(keys_of(current)) if current else []
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -34,7 +34,7 @@ def test_run_tells_what_it_did_and_shows_the_funnel(tiny: Path) -> None:
     result = journey_process("run", "-p", str(tiny))
     assert result.returncode == 0, result.stderr
     assert f"[1/{len(STEPS)}]" in result.stderr
-    assert "1 copies" in result.stderr or "1 copies or later" in result.stderr
+    assert "7 touchpoints up to 2026-01-20, 1 copies, 0 later events" in result.stderr
     assert "Stage funnel" in result.stdout
     assert (tiny / "reports" / "report.html").is_file()
     again = journey("run", "-p", str(tiny), "--json")
@@ -188,7 +188,8 @@ def test_bad_rows_go_to_quarantine_and_too_many_stop_the_run(tiny: Path) -> None
     good_marts = mart_hashes(current(tiny / "marts"))
     assert good_marts != before
     path.write_text("\n".join([*lines, "bad,31/04/2026,visit,eve,ads,"]) + "\n", encoding="utf-8")
-    assert_refused(journey("run", "-p", str(tiny)), 3, "load_web", "new_quarantined_rate")
+    told = "1 of 1 rows that came in are set aside: 1 not a time (occurred_at '31/04/2026'), the first in "
+    assert_refused(journey("run", "-p", str(tiny)), 3, "load_web", f"{told}web.csv")
     assert mart_hashes(current(tiny / "marts")) == good_marts
 
 
@@ -196,6 +197,10 @@ def test_usage_mistakes_name_the_flag(tiny: Path) -> None:
     wrong = journey("query", "-p", str(tiny), "--jso", "select 1")
     assert_refused(wrong, 2, "--json")
     assert_refused(journey("rn"), 2, "run")
+    assert_refused(journey("run", str(tiny)), 2, f"name the project with -p: -p {tiny}")
+    missing = journey("query", "-p", str(tiny))
+    assert_refused(missing, 2, "SQL")
+    assert "--sql" not in missing.stderr
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
@@ -358,6 +363,22 @@ def test_channels_explain_names_the_rule(tiny: Path, edit: Edit) -> None:
     assert told["steps"][-1]["channel"] == "email"
     assert told["steps"][-1]["is_matched"] is True
     assert_refused(journey("channels", "explain", "nope", "-p", str(tiny)), 2, "'nope'")
+
+
+def test_channels_explain_says_that_the_source_named_it(tiny: Path, edit: Edit) -> None:
+    """Beside tags that the rules would take, and where there is nothing to derive one from."""
+    run_project(tiny)
+    (step,) = json.loads(journey("channels", "explain", "e1", "-p", str(tiny), "--json").stdout)["steps"]
+    assert (step["rule"], step["channel"], step["is_matched"]) == ("source", "email", True)
+    assert "(channel: channel)" in step["reason"]
+    edit(tiny / "sources" / "web.yaml", "  channel: channel\n", "  channel: channel\n  utm_source: \"'x'\"\n")
+    run_project(tiny)
+    (step,) = json.loads(journey("channels", "explain", "e1", "-p", str(tiny), "--json").stdout)["steps"]
+    assert (step["rule"], step["channel"]) == ("source", "email")
+    edit(tiny / "sources" / "web.yaml", "  channel: channel\n  utm_source: \"'x'\"\n", "")
+    run_project(tiny)
+    (step,) = json.loads(journey("channels", "explain", "e1", "-p", str(tiny), "--json").stdout)["steps"]
+    assert (step["rule"], step["channel"]) == ("unassigned", "unassigned")
 
 
 def test_further_stage_models_stand_beside_the_projects_own(tiny: Path, edit: Edit) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import pytest
 
 from journey_analytics.backfill import plan
-from journey_analytics.errors import ConfigError
+from journey_analytics.errors import ConfigError, GateError
+from journey_analytics.journal import attempt
 from journey_analytics.lock import hold
 from journey_analytics.marts import current
 from journey_analytics.project import read_project
+from journey_analytics.run import Run
 from journey_analytics.status import read_status, write_status
-from tests.conftest import CHECKOUT, copy_project, journey
+from tests.conftest import CHECKOUT, NOW, copy_project, journey
 
 _FIRST, _LAST = date(2026, 1, 5), date(2026, 1, 7)
 
@@ -57,10 +60,21 @@ def _days(shop: str, first: str, last: str, reprocess: str) -> list[bool]:
 
 
 def test_days_that_are_up_to_date_are_left_out(shop: str) -> None:
-    """4 January failed, 5 and 6 January are published, 7 January was never run."""
+    """5 and 6 January are published, 7 January was never run; before there is no event."""
     assert _days(shop, "2026-01-04", "2026-01-07", "none") == [False, False, False, True]
-    assert _days(shop, "2026-01-04", "2026-01-07", "failed") == [True, False, False, True]
-    assert _days(shop, "2026-01-04", "2026-01-07", "all") == [True, True, True, True]
+    assert _days(shop, "2026-01-04", "2026-01-07", "all") == [False, True, True, True]
+    early, *_ = plan(read_project(Path(shop)), date(2026, 1, 4), date(2026, 1, 7))
+    assert early.why == "before the first event, of 2026-01-05"
+
+
+def test_a_day_that_failed_is_run_again_unless_it_is_left_alone(shop: str) -> None:
+    def refuse(_: Run) -> str:
+        raise GateError([])
+
+    with attempt(read_project(Path(shop)), now=NOW, as_of=_LAST) as tried, pytest.raises(GateError):
+        tried.do(replace(tried.steps[0], work=refuse))
+    for reprocess, is_to_run in {"none": False, "failed": True, "all": True}.items():
+        assert _days(shop, "2026-01-07", "2026-01-07", reprocess) == [is_to_run]
 
 
 def test_days_are_run_again_when_what_decides_their_marts_changed(shop: str) -> None:
@@ -124,6 +138,7 @@ def test_history_diff_and_restore(shop: str) -> None:
     assert _told("marts", "restore", old["name"][:6], "-p", shop)["as_of"] == "2026-01-05"
     assert current(Path(shop) / "marts").name == old["name"]
     assert "an earlier set, restored on" in journey("status", "-p", shop).stdout
+    assert f'content="{old["name"]}"' in (Path(shop) / "reports" / "report.html").read_text(encoding="utf-8")
 
 
 def test_verify_names_every_damaged_file(shop: str) -> None:
@@ -138,11 +153,29 @@ def test_verify_names_every_damaged_file(shop: str) -> None:
     assert damaged.returncode == 3
     assert str(path) in damaged.stderr
     assert journey("marts", "verify", new["name"], "-p", shop).returncode == 0
+    assert f"fit for `journey marts restore`: {new['name']}" in damaged.stderr
     told = journey("marts", "verify", old["name"], "-p", shop, "--json")
     assert told.returncode == 3
     assert len(json.loads(told.stdout)["damaged"]) == 1
+    assert json.loads(told.stdout)["sound"] == []
     (path.parent / "manifest.json").write_text("{", encoding="utf-8")
     assert "manifest of snapshot" in journey("marts", "verify", "-p", shop).stderr
+
+
+def test_a_damaged_file_that_snapshots_share_is_told_once(shop: str) -> None:
+    """Hard links are one file: no snapshot that has it can be restored."""
+    new, old = (entry["name"] for entry in _told("marts", "history", "-p", shop))
+    folder = Path(shop) / "marts" / "snapshots"
+    name = "mart_identity_audit.parquet"
+    (folder / old / name).unlink()
+    (folder / old / name).hardlink_to(folder / new / name)
+    (folder / new / name).write_bytes(b"damaged")
+    (folder / old / "marts.sql").unlink()
+    told = json.loads(journey("marts", "verify", "-p", shop, "--json").stdout)
+    assert told["sound"] == []
+    missing, damaged = told["damaged"]
+    assert missing["where"] == str(folder / old / "marts.sql")
+    assert damaged["where"] == f"{folder / new / name}, 7 bytes; the same file is in 1 other snapshot: {old}"
 
 
 def test_status_tells_what_is_live_and_how_old_the_last_success_is(shop: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,29 @@ def test_a_run_that_stops_is_recorded_with_its_reason(
         pass
 
 
+@pytest.mark.parametrize(
+    ("step", "note"),
+    [
+        ("check_marts", "the marts are the last good set"),
+        ("report", "the marts of this run are live, as of 2026-01-19; run again for what it left to do"),
+    ],
+)
+def test_a_step_that_fails_says_which_marts_are_live(project: Project, step: str, note: str) -> None:
+    with attempt(project, now=_LATER, as_of=date(2026, 1, 19), force=True) as tried:
+        steps = {one.name: one for one in tried.steps}
+        for name in itertools.takewhile(lambda name: name != step, steps):
+            tried.do(steps[name])
+        with pytest.raises(GateError) as found:
+            tried.do(replace(steps[step], work=_raising(GateError([]))))
+    assert found.value.describe() == note
+
+
+def test_before_the_first_run_a_step_that_fails_says_that_nothing_is_published(tiny: Path) -> None:
+    with pytest.raises(GateError) as found:
+        _attempt(read_project(tiny), _raising(GateError([])))
+    assert found.value.describe() == "no marts have been published yet"
+
+
 def test_a_run_that_finds_no_input_is_recorded_without_an_id(tiny: Path) -> None:
     """Before the inputs are known there is none."""
     (tiny / "input" / "web.csv").write_bytes(b"")
@@ -177,6 +201,11 @@ def test_a_run_that_was_killed_is_recorded_by_the_next_one(project: Project) -> 
     }
     assert rows["identity"]["seconds"] is None
     assert _attempt(project, now=_LATER + timedelta(days=2)) == []
+
+
+def test_the_status_calls_the_project_as_its_settings_do(project: Project) -> None:
+    """And not as the first run did."""
+    assert read_status(project.marts_folder, "laden").project == "laden"
 
 
 def test_a_refused_second_run_leaves_the_first_ones_status_alone(project: Project) -> None:

@@ -217,7 +217,7 @@ def _damage_a_mart(shop: Path) -> None:
         (_cut, "work.duckdb cannot be read"),
         (_flip, "work.duckdb cannot be read"),
         (_no_database, "work.duckdb cannot be read"),
-        (_change_rules, "the text of settings, mappings or rules changed since the last run"),
+        (_change_rules, "the settings, mappings or rules changed since the last run"),
         (_damage_a_mart, "a published file is damaged"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import json
 import socket
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
@@ -137,9 +138,13 @@ def test_a_night_is_told_once_and_the_run_does_not_fail_for_it(
     project_with(tiny, edit, '{to: ["${OPS_MAIL}"], on: [always]}')
     with monkeypatch.context() as away:
         away.delenv("OPS_MAIL")
-        first = journey("run", "-p", str(tiny))
-    assert first.returncode == 0, first.stderr
-    assert "notify: address 1 was not reached: the environment has no OPS_MAIL" in first.stderr
+        first = journey("run", "-p", str(tiny), "--json")
+        strict = journey("run", "-p", str(tiny), "--strict")
+        told = json.loads(journey("status", "-p", str(tiny), "--json").stdout)["last_attempt"]["warnings"]
+    assert (first.returncode, strict.returncode) == (0, 1), first.stderr
+    unreached = "notify: address 1 was not reached: the environment has no OPS_MAIL"
+    assert f"warning: {unreached}" in first.stderr
+    assert json.loads(first.stdout)["warnings"] == told == [unreached]
     for _ in range(2):
         assert journey("run", "-p", str(tiny)).returncode == 0
     (message,) = inbox.messages

@@ -121,6 +121,17 @@ def test_a_day_that_there_is_not_is_refused_and_a_leap_day_is_taken(tiny: Path) 
     assert json.loads(taken.stdout)["as_of"] == "2028-02-29"
 
 
+def test_a_day_far_after_the_last_event_ends_every_journey(tiny: Path) -> None:
+    """The gates judge days up to yesterday, and the page shows them, wherever the as-of day lies."""
+    _run(tiny)
+    for as_of in (date(2028, 1, 1), date(2031, 1, 1)):
+        snapshot = _run(tiny, as_of=as_of)
+        assert snapshot.as_of == as_of
+        asked = query(snapshot, "select count(*) as n from mart_journeys where state = 'open'")
+        assert asked["n"].to_list() == [0]
+    assert "events of web" in (tiny / "reports" / "quality.html").read_text(encoding="utf-8")
+
+
 def test_a_night_by_a_clock_that_was_set_back_is_the_newest(tiny: Path) -> None:
     """A year before the last one, by its clock: it is what readers see, and what is kept longest."""
     first = _run(tiny)
@@ -142,7 +153,9 @@ def test_the_same_file_under_another_name_changes_nothing(tiny: Path) -> None:
     assert len(Store(read_project(tiny).store_folder).loads) == 1
     with (tiny / "input" / "web2.csv").open("w", encoding="utf-8") as file:
         file.write(_HEADER + "e8,2026-01-07 12:30:00,cart,cyd,email,\n")
-    snapshot = _run(tiny)
+    told = journey("run", "-p", str(tiny))
+    assert "9 events, 1 new loads, 1 files that are copies of others" in told.stderr
+    snapshot = current(tiny / "marts")
     assert len(Store(read_project(tiny).store_folder).loads) == 2
     assert snapshot.marts["mart_touchpoints"] == before.marts["mart_touchpoints"] + 1
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from journey_analytics.errors import ConfigError
-from journey_analytics.project import Project, read_project
+from journey_analytics.project import Project, Settings, read_project
 from tests.unit.files import told, write
 
 _JOURNEY = """\
@@ -68,16 +68,60 @@ def test_a_project_is_read_with_its_defaults(tmp_path: Path) -> None:
     assert str(project.zone) == "Europe/Berlin"
 
 
-def test_the_hash_of_a_project_changes_with_any_of_its_files(tmp_path: Path) -> None:
-    """A comment counts: nobody has to decide what matters."""
-    hashes = {read_project(_project(tmp_path)).config_sha256}
-    for name in ("journey.yaml", "stages.yaml", "sources/web.yaml"):
-        _project(tmp_path)
-        path = tmp_path / name
-        path.write_text(path.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
-        hashes.add(read_project(tmp_path).config_sha256)
-    assert len(hashes) == 4
-    assert read_project(_project(tmp_path)).config_sha256 in hashes
+_DECIDES = {
+    "timezone": _with("Europe/Berlin", "Europe/Vienna"),
+    "stage_model": _JOURNEY + "stage_model: five_stage\n",
+    "stages": _JOURNEY + "stages: other.yaml\n",
+    "further_stages": _JOURNEY + "further_stages: [aida_ra]\n",
+    "conversion": _with("window: 30d", "window: 31d"),
+    "session_timeout": _JOURNEY + "session_timeout: 31m\n",
+    "journey": _with("inactivity: 90d", "inactivity: 91d"),
+    "identity": _JOURNEY + "identity: {max_ids: 51}\n",
+    "sources": _with("sources/web.yaml", "sources/other.yaml"),
+    "channels": _JOURNEY + "channels: channels.yaml\n",
+}
+_DECIDES_NOTHING = {
+    "project": _with("shop", "laden"),
+    "memory_limit": _JOURNEY + "memory_limit: 2GB\n",
+    "threads": _JOURNEY + "threads: 1\n",
+    "marts": _JOURNEY + "marts: {folder: there, keep: 3}\n",
+    "reports": _JOURNEY + "reports: {keep: 3}\n",
+    "notify": _JOURNEY + "notify: {to: ['json://localhost']}\n",
+    "quality": _JOURNEY
+    + "quality: {accept: [{check: c, date: 2026-05-01, why: closed}], unusual_days: [2026-05-02]}\n",
+}
+_ONE_VALUE = {"engine"}
+
+
+def _hash(folder: Path, journey: str = _JOURNEY, stages: str = _STAGES, web: str = _WEB) -> str:
+    _project(folder, journey, stages, web)
+    write(folder / "other.yaml", stages)
+    write(folder / "sources" / "other.yaml", web.replace("web", "app"))
+    write(folder / "channels.yaml", "own_hosts: [shop.example]\n")
+    return read_project(folder).config_sha256
+
+
+def test_every_setting_that_decides_a_number_changes_the_hash_of_a_project(tmp_path: Path) -> None:
+    """A new key of journey.yaml must be put on one side or the other."""
+    assert Settings.model_fields.keys() == _DECIDES.keys() | _DECIDES_NOTHING.keys() | _ONE_VALUE
+    hashes = [_hash(tmp_path, journey) for journey in (_JOURNEY, *_DECIDES.values())]
+    assert len(set(hashes)) == len(hashes)
+
+
+def test_a_setting_that_decides_no_number_leaves_the_hash_of_a_project(tmp_path: Path) -> None:
+    plain = _hash(tmp_path)
+    assert {key: _hash(tmp_path, text) for key, text in _DECIDES_NOTHING.items()} == dict.fromkeys(
+        _DECIDES_NOTHING, plain
+    )
+    assert _hash(tmp_path, _JOURNEY + "# a comment\n") == plain
+
+
+def test_a_mapping_and_a_text_of_rules_change_the_hash_of_a_project(tmp_path: Path) -> None:
+    """But not where the files of a source lie, nor how late they may come. A comment on rules counts."""
+    plain = _hash(tmp_path)
+    assert _hash(tmp_path, web=_WEB.replace("in.csv", "in*.csv") + "late_window: 3d\n") == plain
+    assert _hash(tmp_path, web=_WEB.replace("id, ", "nr, ")) != plain
+    assert _hash(tmp_path, stages=_STAGES + "# changed\n") != plain
 
 
 def test_a_folder_without_journey_yaml_names_the_projects_below(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from journey_analytics.errors import ConfigError, StageRuleError
 from journey_analytics.yaml_file import YamlFile, plain
@@ -17,11 +17,18 @@ class _Inner(BaseModel):
     days: int
 
 
+class _Span(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    first: int = Field(alias="from")
+    last: int = Field(alias="to")
+
+
 class _Outer(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: str
     parts: tuple[_Inner, ...] = ()
     limit: _Inner | None = None
+    spans: tuple[_Span, ...] = ()
 
 
 def test_a_place_is_where_the_key_or_its_value_stands(tmp_path: Path) -> None:
@@ -61,6 +68,22 @@ def test_the_closest_key_is_that_of_the_model_at_the_place(tmp_path: Path) -> No
         with pytest.raises(ConfigError) as caught:
             YamlFile(write(tmp_path / "a.yaml", text)).validate(_Outer)
         assert advice(caught.value) == "use 'days' (closest known key); known: days"
+
+
+def test_known_keys_are_told_as_they_are_written(tmp_path: Path) -> None:
+    """`from` and `to`, whatever the model calls them."""
+    text = "name: a\nspans:\n  - {from: 1, to: 2, last: 3}\n"
+    with pytest.raises(ConfigError) as caught:
+        YamlFile(write(tmp_path / "a.yaml", text)).validate(_Outer)
+    assert told(caught.value) == [("a.yaml:3:22", "unknown key 'last'")]
+    assert advice(caught.value) == "use a known key; known: from, to"
+
+
+def test_one_value_where_a_list_belongs_is_shown_as_a_list(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        YamlFile(write(tmp_path / "a.yaml", "name: a\nspans: soon\n")).validate(_Outer)
+    assert told(caught.value) == [("a.yaml:2:8", "spans: this is no list: soon")]
+    assert advice(caught.value) == "write [soon]"
 
 
 def test_invalid_yaml_is_told_with_its_place(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ _DAYS = {
     "late_events": "these days",
     "identity_merge": "these days",
 }
+TOO_LITTLE = "Too few days, or too few journeys a day, to say what is usual."
 _LEAST_GROWTH = 0.05
 """What grew by less of those who stopped is a trifle."""
 _SUSPECT_SHARE = 0.1
@@ -39,7 +40,9 @@ _SUSPECT_SHARE = 0.1
 
 
 def headline(found: Alerts) -> str:
-    """The first sentence: what changed, or that nothing did."""
+    """The first sentence: what changed, that nothing did, or that nobody can say."""
+    if not found.cells:
+        return TOO_LITTLE
     looked = f"{_count(found.cells, 'combination')} of stage and channel looked at"
     if not found.alerts:
         return f"Nothing changed: {looked}, none loses more journeys than it used to."
@@ -111,16 +114,29 @@ def _cost(figures: dict[str, Any]) -> str:
 def _cause(alert: Alert) -> str:
     figures = alert.figures
     dimension, value, channel = (figures[f"cause_{name}"] for name in ("dimension", "value", "channel"))
-    if dimension == ALL:
-        return "All journeys of the stage changed alike: no device, page, campaign or channel stands out."
-    if dimension == CHANNEL:
-        what = f"channel {value} as a whole"
-    else:
-        what = f"{_NAMES[dimension]} {value}" + ("" if channel == ALL else f" in channel {channel}")
-    return (
-        f"Carried by {what}: {_percent(min(figures['cause_share'], 1.0), 0)} of the loss, "
-        f"{_percent(figures['cause_volume_share'], 0)} of the journeys."
+    if dimension != ALL:
+        shares = _shares(figures["cause_share"], figures["cause_volume_share"])
+        return f"Carried by {_part(dimension, value, channel)}: {shares}."
+    told = "No device, page, campaign or channel stands out from the others"
+    nearest = next(
+        (c for c in alert.causes if c["dimension"] != ALL and c["excess_share"] > c["volume_share"]), None
     )
+    if nearest is None:
+        return f"{told}."
+    part = _part(nearest["dimension"], nearest["value"], nearest["cause_channel"])
+    shares = _shares(nearest["excess_share"], nearest["volume_share"])
+    return f"{told}; {part} comes nearest ({shares}), but these are too few to tell."
+
+
+def _part(dimension: str, value: str, channel: str) -> str:
+    """A cause in words."""
+    if dimension == CHANNEL:
+        return f"channel {value} as a whole"
+    return f"{_NAMES[dimension]} {value}" + ("" if channel == ALL else f" in channel {channel}")
+
+
+def _shares(of_loss: float, of_journeys: float) -> str:
+    return f"{_percent(min(of_loss, 1.0), 0)} of the loss, {_percent(of_journeys, 0)} of the journeys"
 
 
 def _instead(alert: Alert) -> list[str]:

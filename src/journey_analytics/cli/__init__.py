@@ -8,8 +8,9 @@ Rooms that take long to import are imported inside the command that needs them.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from journey_analytics import __version__
 from journey_analytics.cli import (
@@ -29,7 +30,7 @@ from journey_analytics.cli import (
     sources,
 )
 from journey_analytics.cli.terminal import messages
-from journey_analytics.errors import EXIT_DONE, EXIT_USAGE, JourneyError, exit_code_of
+from journey_analytics.errors import EXIT_DONE, EXIT_USAGE, JourneyError, exit_code_of, notes_of
 from journey_analytics.stopping import stopped_by_signals
 
 app = App(
@@ -38,10 +39,12 @@ app = App(
 
     Start with `journey demo`, or `journey run -p FOLDER` on a project folder that holds a journey.yaml.
 
-    Exit codes: 0 done, 1 done with warnings under --strict, 2 wrong usage or configuration, 3 a gate or an
-    input file failed, or published files are damaged, 4 a check could not be evaluated, 5 another run holds
-    the project, 6 no success within the time asked for (`journey status --max-age`), 74 the machine refused
-    (disk full or broken), 130 stopped by Ctrl-C, 143 stopped by SIGTERM.
+    Exit codes: 0 done, 1 done but warned under --strict, or `rules check`, `rules test` or `rules coverage
+    --min` found something, 2 wrong usage or configuration, 3 a gate or an input file failed, or published
+    files are damaged, 4 a check could not be evaluated, 5 another run holds the project, 6 no success within
+    the time asked for (`journey status --max-age`), 70 a fault of the product (--debug, which every command
+    takes, prints its traceback to report), 74 the machine refused (disk full or broken), 130 stopped by
+    Ctrl-C, 143 stopped by SIGTERM.
     """,
     version=f"journey {__version__}",
     version_flags=["--version"],
@@ -69,6 +72,13 @@ def _call(words: list[str], *, debug: bool) -> int:
     try:
         with stopped_by_signals():
             outcome = app(words, exit_on_error=False, print_error=True, result_action="return_value")
+    except UnusedCliTokensError as error:
+        folders = [word for word in error.unused_tokens or () if Path(word).is_dir()]
+        if folders:
+            messages.print(
+                f"  do:    name the project with -p: -p {folders[0]}", markup=False, soft_wrap=True
+            )
+        return EXIT_USAGE
     except CycloptsError:
         return EXIT_USAGE
     except JourneyError as error:
@@ -77,15 +87,18 @@ def _call(words: list[str], *, debug: bool) -> int:
         messages.print(error.describe(), markup=False, highlight=False, soft_wrap=True)
         return error.exit_code
     except KeyboardInterrupt as stop:
-        messages.print(f"{stop or 'stopped'}; the marts are the last good set")
+        messages.print("; ".join([str(stop) or "stopped", *notes_of(stop)]))
         return exit_code_of(stop)
     except Exception as error:  # the last resort, so that no traceback reaches a user
         if debug:
             raise
+        lines = [
+            f"unexpected {type(error).__name__}: {error}",
+            "  do:    run the command again with --debug and report what it prints",
+            *notes_of(error),
+        ]
         messages.print(
-            f"unexpected {type(error).__name__}: {error}\n"
-            "  do:    run the command again with --debug and report what it prints; "
-            "the marts are the last good set",
+            "\n".join(lines),
             markup=False,
             highlight=False,
             soft_wrap=True,

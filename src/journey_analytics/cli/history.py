@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from rich.table import Column, Table
 
 from journey_analytics.cli.terminal import AsJson, Project, examples, messages, output, print_json
-from journey_analytics.errors import EXIT_DONE, DamagedError, Problem
+from journey_analytics.errors import EXIT_DONE, DamagedError
 
 app = App()
 
@@ -92,16 +92,21 @@ def marts_diff(
 def marts_restore(run: Run, *, project: Project = Path(), as_json: AsJson = False) -> int:
     """Make an earlier snapshot the live one again, if every file of it is as it was published.
 
-    The next `journey run` publishes anew.
+    Its report is written too. The next `journey run` publishes anew.
     """
     from journey_analytics.journal import restore_snapshot
     from journey_analytics.project import read_project
+    from journey_analytics.reports.dropoff import write_report
 
-    snapshot = restore_snapshot(read_project(project), run, datetime.now(UTC))
+    read = read_project(project)
+    snapshot = restore_snapshot(read, run, datetime.now(UTC))
+    messages.print(f"live: {snapshot.name}, as of {snapshot.as_of}; the next run publishes anew")
+    written = write_report(read, snapshot)
     if as_json:
-        print_json({"live": snapshot.name, "as_of": snapshot.as_of.isoformat()})
+        live = {"live": snapshot.name, "as_of": snapshot.as_of.isoformat()}
+        print_json({**live, "report": str(written.path)})
     else:
-        output().print(f"live: {snapshot.name}, as of {snapshot.as_of}; the next run publishes anew")
+        output().print(str(written.path), markup=False, highlight=False, soft_wrap=True)
     return EXIT_DONE
 
 
@@ -117,28 +122,25 @@ def marts_verify(
     as_json: AsJson = False,
 ) -> int:
     """Compare every published file with the sha256 in its manifest, and name each that is damaged or gone."""
-    from journey_analytics.history import find_snapshot, newest_first
-    from journey_analytics.marts import current, damage
+    from journey_analytics.history import newest_first
+    from journey_analytics.marts import current
     from journey_analytics.project import read_project
-    from journey_analytics.retention import pinned
+    from journey_analytics.verification import verify
 
     folder = read_project(project).marts_folder
     names = [place.name for place in newest_first(folder)] if run is None else [run]
     if run is None:
         current(folder)
-    problems: list[Problem] = []
-    for name in names:
-        try:
-            snapshot = find_snapshot(folder, name)
-        except DamagedError as error:
-            problems.extend(error.problems)
-            continue
-        with pinned(snapshot):
-            problems.extend(damage(snapshot))
+    found = verify(folder, names)
     if as_json:
-        print_json({"snapshots": len(names), "damaged": [asdict(problem) for problem in problems]})
-        return DamagedError.exit_code if problems else EXIT_DONE
-    if problems:
-        raise DamagedError(problems)
+        damaged = [asdict(problem) for problem in found.problems]
+        print_json({"snapshots": len(names), "sound": found.sound, "damaged": damaged})
+        return DamagedError.exit_code if damaged else EXIT_DONE
+    if found.problems:
+        error = DamagedError(found.problems)
+        error.add_note(
+            f"as they were published, and fit for `journey marts restore`: {', '.join(found.sound) or 'none'}"
+        )
+        raise error
     messages.print(f"{len(names)} snapshots are as they were published")
     return EXIT_DONE

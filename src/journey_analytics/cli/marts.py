@@ -43,6 +43,7 @@ app.command(marts_app)
 )
 def query(
     sql: Annotated[str, Parameter(help="One SELECT over the marts.")],
+    /,
     *,
     project: Project = Path(),
     as_json: AsJson = False,

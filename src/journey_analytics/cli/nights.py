@@ -155,7 +155,7 @@ def backfill(
     if as_json:
         print_json(done)
     else:
-        _print_plan(days)
+        output().print(f"{len(done)} of {len(days)} days were run; the others needed none")
     return EXIT_DONE
 
 

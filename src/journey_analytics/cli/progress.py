@@ -36,7 +36,7 @@ def run_with_progress(
             with timed(f"[{number}/{len(tried.steps)}] {step.does}") as say:
                 say(tried.do(step))
         for warning in tried.run.warnings:
-            messages.print(f"warning: {warning.table}: {warning.check}: {warning.sample}")
+            messages.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
         snapshot = tried.run.snapshot or current(project.marts_folder)
     return {
         "run_id": snapshot.run_id,
@@ -46,5 +46,5 @@ def run_with_progress(
         "marts": snapshot.marts,
         "folder": str(snapshot.folder),
         "report": str(project.reports_folder / "report.html"),
-        "warnings": snapshot.manifest["warnings"],
+        "warnings": [*snapshot.manifest["warnings"], *tried.run.not_told],
     }

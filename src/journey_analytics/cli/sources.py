@@ -103,12 +103,16 @@ def channels_explain(
 
     from journey_analytics.marts import current
     from journey_analytics.project import read_project
-    from journey_analytics.sources.channels.explanation import explain
+    from journey_analytics.sources.channels.explanation import explain, told_by_source
     from journey_analytics.sources.evidence import traffic_of_event
 
     read = read_project(project)
     evidence = traffic_of_event(current(read.marts_folder), event_id)
     steps = explain(read.channels, evidence.inputs)
+    # a source that is mapped no more says nothing
+    for source in (source for source in read.sources if source.name == evidence.source):
+        told_itself = told_by_source(source, evidence.channel, steps[-1])
+        steps = [told_itself] if told_itself is not None else steps
     if as_json:
         print_json(
             {"channel": evidence.channel, "inputs": evidence.inputs, "steps": [asdict(s) for s in steps]}
@@ -117,7 +121,7 @@ def channels_explain(
     out = output()
     told = ", ".join(f"{name} {value!r}" for name, value in evidence.inputs.items() if value is not None)
     out.print(f"event {event_id} of {evidence.source}: [bold]{evidence.channel}[/bold]")
-    out.print(f"it came with {told or 'nothing'}", markup=False)
+    out.print(f"it came with {told or 'no tag, no click id and no referrer'}", markup=False)
     table = Table("rule", "channel", "taken", "why")
     for step in steps:
         table.add_row(step.rule, step.channel or "", "yes" if step.is_matched else "no", step.reason)

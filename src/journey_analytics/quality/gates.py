@@ -32,6 +32,8 @@ with warnings.catch_warnings():
 
 Suites = Mapping[str, Sequence[Any]]
 
+QUARANTINED_RATE = "new_quarantined_rate"
+"""Column of a source's loads: the share of the rows that came in which are set aside."""
 MAX_QUARANTINED_RATE = 0.1
 """More bad rows than this share of a source, and the batch is not worth publishing."""
 
@@ -121,15 +123,16 @@ def load_suite(*, is_known: bool = False) -> list[Any]:
     Args:
         is_known: whether enough loads came before to say how many rows are usually set aside.
     """
-    rate = "new_quarantined_rate"
     suite = [
         gxe.ExpectColumnValuesToBeBetween(column="rows", min_value=1),
         gxe.ExpectColumnValuesToBeBetween(column="new_rows", min_value=1),
-        gxe.ExpectColumnValuesToBeBetween(column=rate, min_value=0, max_value=MAX_QUARANTINED_RATE),
+        gxe.ExpectColumnValuesToBeBetween(
+            column=QUARANTINED_RATE, min_value=0, max_value=MAX_QUARANTINED_RATE
+        ),
     ]
     if not is_known:
         none = gxe.ExpectColumnValuesToBeBetween(
-            column=rate, min_value=0, max_value=0, severity=FailureSeverity.WARNING
+            column=QUARANTINED_RATE, min_value=0, max_value=0, severity=FailureSeverity.WARNING
         )
         suite.append(none)
     return suite

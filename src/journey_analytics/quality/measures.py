@@ -18,7 +18,7 @@ import polars as pl
 Floats = npt.NDArray[np.float64]
 
 DAYS = 440
-"""Days that the counts may reach back to, the as-of day included: those of last year's look-back too."""
+"""Days that the counts may reach back to, the last one included: those of last year's look-back too."""
 ALL_SOURCES = "all sources"
 HOURS = 24
 _DAY_HOURS = 24.0
@@ -59,7 +59,7 @@ class Series:
     """One measure, day by day.
 
     Attributes:
-        value: per day, DAYS of them, the as-of day last: how many events, or how much.
+        value: per day, DAYS of them, the latest last: how many events, or how much.
         of: per day, what the value is a part of, or the events it is the sum of.
     """
 
@@ -88,21 +88,21 @@ class Measures:
     """Every measure of the sources, and the hours at which their events happen.
 
     Attributes:
-        as_of: the last day.
+        last_day: the last one that is over; no event of a later one is counted.
         hours: per source, events by day and hour of the local clock: DAYS x 24.
     """
 
-    as_of: date
+    last_day: date
     series: tuple[Series, ...]
     hours: dict[str, Floats]
 
     def place(self, day: date) -> int:
         """Where a day stands in the series."""
-        return DAYS - 1 - (self.as_of - day).days
+        return DAYS - 1 - (self.last_day - day).days
 
     def day(self, place: int) -> date:
         """The day that stands there."""
-        return self.as_of - timedelta(days=DAYS - 1 - place)
+        return self.last_day - timedelta(days=DAYS - 1 - place)
 
     def events(self, source: str) -> Floats:
         """Events of a source by day."""
@@ -110,7 +110,7 @@ class Measures:
 
 
 def daily_measures(
-    counts: pl.DataFrame, stages: pl.DataFrame, sources: Iterable[str], as_of: date
+    counts: pl.DataFrame, stages: pl.DataFrame, sources: Iterable[str], last_day: date
 ) -> Measures:
     """The measures of all sources.
 
@@ -118,16 +118,16 @@ def daily_measures(
         counts: rows of `int_daily_counts`.
         stages: rows of `int_daily_stages`.
         sources: their names; one without a row has no events on any day.
-        as_of: the last day.
+        last_day: the last one counted.
     """
     local = pl.from_epoch("local_hour_us", time_unit="us")
-    placed = counts.with_columns(_place(local.dt.date(), as_of), local.dt.hour().alias("hour"))
+    placed = counts.with_columns(_place(local.dt.date(), last_day), local.dt.hour().alias("hour"))
     hours = {source: np.zeros((DAYS, HOURS)) for source in sources}
     by_hour = placed.group_by("source", "place", "hour").agg(pl.col("events").sum())
     for source, place, hour, events in by_hour.iter_rows():
         hours[source][place, hour] = events
-    found = Measures(as_of, (), hours)
-    staged = stages.with_columns(_place(pl.col("occurred_date"), as_of))
+    found = Measures(last_day, (), hours)
+    staged = stages.with_columns(_place(pl.col("occurred_date"), last_day))
     series = (
         *(Series(source, Measure.EVENTS, "", found.events(source), np.ones(DAYS)) for source in hours),
         *_parts(placed, Measure.CHANNEL, "channel"),
@@ -137,11 +137,11 @@ def daily_measures(
         *_money(placed),
         *_freshness(placed, found),
     )
-    return Measures(as_of, series, hours)
+    return Measures(last_day, series, hours)
 
 
-def _place(day: pl.Expr, as_of: date) -> pl.Expr:
-    return (DAYS - 1 - (pl.lit(as_of) - day).dt.total_days()).cast(pl.Int64).alias("place")
+def _place(day: pl.Expr, last_day: date) -> pl.Expr:
+    return (DAYS - 1 - (pl.lit(last_day) - day).dt.total_days()).cast(pl.Int64).alias("place")
 
 
 def _vectors(frame: pl.DataFrame, *columns: str) -> tuple[Floats, ...]:

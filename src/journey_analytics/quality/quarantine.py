@@ -1,14 +1,18 @@
-"""Rows set aside tonight beside those of earlier loads of the same source.
+"""Rows set aside tonight: whether they are as many as in earlier loads of the source, and why they are.
 
-Belongs here: that one learned check of the raw gate.
+Belongs here: that one learned check of the raw gate, and the words of the other ones.
 Does not belong here: which rows are set aside (sources).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
+from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.quality.results import CheckResult
+from journey_analytics.sources.load import QUARANTINE
 from journey_analytics.sources.store import Load
 
 _LEAST_LOADS = 10
@@ -16,6 +20,16 @@ _LOADS = 56
 _LEAST_ROWS = 3
 _POINTS = 0.01
 _TIMES = 3.0
+_MOST_REASONS = 3
+_REASONS = f"""
+    select
+        reason, column_name, count(*) as n, min(file) as file,
+        arg_min(row_number, (file, row_number)) as row_number, arg_min(value, (file, row_number)) as value
+    from {QUARANTINE}
+    where list_contains($loads::varchar[], batch_id)
+    group by reason, column_name
+    order by n desc, reason, column_name
+"""
 
 
 def quarantine_check(source: str, before: Sequence[Load], new: Sequence[Load]) -> CheckResult | None:
@@ -53,3 +67,26 @@ def quarantine_check(source: str, before: Sequence[Load], new: Sequence[Load]) -
         measured=share,
         high=limit,
     )
+
+
+def with_reasons(engine: DuckDBEngine, result: CheckResult, new: Sequence[Load]) -> CheckResult:
+    """The result of a check of how many rows are set aside, in words: how many, why, and the first of each.
+
+    Args:
+        engine: shows the quarantine.
+        result: one that did not hold.
+        new: the loads of tonight that it is about.
+    """
+    reasons = engine.rows(_REASONS, {"loads": [load.batch_id for load in new]})
+    count, rows = sum(load.quarantined for load in new), sum(load.rows for load in new)
+    told = [_reason(row) for row in reasons[:_MOST_REASONS]]
+    if more := len(reasons) - len(told):
+        told.append(f"{more} more reason{'s' * (more > 1)}")
+    sample = f"{count:,} of {rows:,} rows that came in are set aside: {'; '.join(told)}"
+    return replace(result, rows_failed=count, sample=sample)
+
+
+def _reason(row: dict[str, Any]) -> str:
+    value = f" {row['value']!r}" if row["value"] is not None else ""
+    what = f" ({row['column_name']}{value})" if row["column_name"] else ""
+    return f"{row['n']:,} {row['reason']}{what}, the first in {row['file']}, row {row['row_number']}"

@@ -12,9 +12,11 @@ from datetime import date, timedelta
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import ConfigError, MartError, Problem, advise
+from journey_analytics.journeys import Parameters
+from journey_analytics.local_days import end_of_day_us
 from journey_analytics.marts import current
 from journey_analytics.project import PROJECT_FILE, Project
-from journey_analytics.quality.learned import Unit, Verdict, judge
+from journey_analytics.quality.learned import WEEKS, Unit, Verdict, judge
 from journey_analytics.quality.measures import ALL_SOURCES, Measure, Measures, daily_measures
 from journey_analytics.quality.profiles import judge_hours
 from journey_analytics.quality.results import CheckResult
@@ -46,28 +48,37 @@ class Days:
     note: str = ""
 
 
-def measured(engine: DuckDBEngine, project: Project, as_of: date) -> Measures:
+def counted_days(project: Project, last_day: date) -> Parameters:
+    """The parameters of the models that count: so far back as the days of the latest source may need."""
+    latest = max(source.mapping.late_window for source in project.sources)
+    # two weeks that may be judged, and the eight weeks before the first of them
+    first_day = last_day - timedelta(days=MOST_DAYS + WEEKS * 7) - latest
+    return {
+        "counted_from_us": end_of_day_us(first_day - timedelta(days=1), project.zone),
+        "counted_to_us": end_of_day_us(last_day, project.zone),
+    }
+
+
+def measured(engine: DuckDBEngine, project: Project, last_day: date) -> Measures:
     """The measures of the project's sources, from the working tables."""
     sources = [source.name for source in project.sources]
-    return daily_measures(engine.frame(f"from {COUNTS}"), engine.frame(f"from {STAGES}"), sources, as_of)
+    return daily_measures(engine.frame(f"from {COUNTS}"), engine.frame(f"from {STAGES}"), sources, last_day)
 
 
 def days_of(
-    project: Project, measures: Measures, *, today: date, arrived: Mapping[str, Mapping[date, int]]
+    project: Project, measures: Measures, arrived: Mapping[str, Mapping[date, int]]
 ) -> dict[str, Days]:
     """The days of each source that came in since the run that published the live snapshot.
 
     Args:
         project: its sources, and its record of runs.
-        measures: up to the as-of day.
-        today: the local day of the run's clock, which is not over.
+        measures: up to the last day that is over.
         arrived: per source and day, events of tonight's loads.
     """
     judged_to = _judged_to(project)
-    over = min(measures.as_of, today - timedelta(days=1))
     found = {}
     for source in project.sources:
-        complete_to = over - source.mapping.late_window
+        complete_to = measures.last_day - source.mapping.late_window
         before = judged_to.get(source.name)
         if before is None:
             found[source.name] = Days((), complete_to, _FIRST)

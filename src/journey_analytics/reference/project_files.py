@@ -25,6 +25,7 @@ from journey_analytics.stages.rule_tests import TEST_KEYS
 from journey_analytics.stages.rules import RULE_KEYS
 from journey_analytics.stages.stages_file import StagesFile
 from journey_analytics.touchpoints import ADDRESS_COLUMNS, MAPPED_COLUMNS
+from journey_analytics.yaml_file import keys_of
 
 FILES: dict[str, type[BaseModel]] = {
     PROJECT_FILE: Settings,
@@ -58,14 +59,14 @@ def project_files() -> str:
 def _keys(model: type[BaseModel]) -> list[str]:
     rows = [
         [f"`{name}`", _kind(field.annotation), _default(field), field.description or ""]
-        for name, field in model.model_fields.items()
+        for name, field in keys_of(model).items()
     ]
     return table(["key", "holds", "when left out", "what it says"], rows)
 
 
 def _sections(model: type[BaseModel], place: str) -> Iterator[tuple[str, type[BaseModel]]]:
     """The models inside a model, each with the path of keys that leads to it."""
-    for name, field in model.model_fields.items():
+    for name, field in keys_of(model).items():
         for inner in _models_in(field.annotation):
             yield f"{place}{name}", inner
             yield from _sections(inner, f"{place}{name}.")

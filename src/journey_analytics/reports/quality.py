@@ -196,7 +196,7 @@ def trends(
 
 
 def _trend(result: CheckResult, series: Series, measures: Measures, streak: int) -> Trend:
-    end = measures.place(result.day or measures.as_of) + 1
+    end = measures.place(result.day or measures.last_day) + 1
     value, of = series.value[end - _DAYS_SHOWN : end], series.of[end - _DAYS_SHOWN : end]
     values = [
         float(v / n) if n > 0 and abs(v) < float("inf") else 0.0 for v, n in zip(value, of, strict=True)

@@ -161,9 +161,10 @@ def steps_to_do(run: Run, *, force: bool) -> tuple[tuple[Step, ...], bool]:
 
 
 def run_id_of(project: Project, store: Store, found: list[Batch], as_of: date | None) -> str:
-    """A name made from everything that decides the marts, so that the same gives the same."""
+    """A name made from everything that decides what a snapshot says, so that the same gives the same."""
     parts = {
         "loads": sorted(_loads_that_count(project, store, found)),
+        "project": project.settings.project,
         "config": project.config_sha256,
         "as_of": as_of,
         "version": __version__,

@@ -11,7 +11,7 @@ from datetime import date
 from journey_analytics.contracts import Contract, contracts
 from journey_analytics.engine.models import marts
 from journey_analytics.errors import JourneyError
-from journey_analytics.local_days import local_day, to_moment
+from journey_analytics.local_days import to_moment
 from journey_analytics.quality.late import late_events
 from journey_analytics.quality.results import CheckResult, result_rows, stop_if_failed
 from journey_analytics.record import append
@@ -42,12 +42,23 @@ def check_raw(run: Run) -> str:
     return _passed(
         run,
         [
-            *run_gate(run.engine, "raw", suites),
+            *(_in_words(run, result) for result in run_gate(run.engine, "raw", suites)),
             *run_row_rules(run.engine, "raw", fresh),
             *quarantined.values(),
             *late_events(run.engine, run.store, run.project.sources, run.new_loads),
         ],
     )
+
+
+def _in_words(run: Run, result: CheckResult) -> CheckResult:
+    """A check of how many rows are set aside, with the reasons; any other as it is."""
+    from journey_analytics.quality.gates import QUARANTINED_RATE
+    from journey_analytics.quality.quarantine import with_reasons
+
+    if result.status != "failed" or QUARANTINED_RATE not in result.check:
+        return result
+    source = next(total.source for total in run.totals if load_table(total.source) == result.table)
+    return with_reasons(run.engine, result, [load for load in run.new_loads if load.source == source])
 
 
 def _quarantine_checks(run: Run) -> dict[str, CheckResult]:
@@ -87,9 +98,8 @@ def check_staged(run: Run) -> str:
     from journey_analytics.quality.staged import days_of, learned_checks, measured
 
     make_tables(run, "int_touchpoints", "int_daily_counts", "int_daily_stages")
-    run.measures = measured(run.engine, run.project, run.as_of_day)
-    today = local_day(run.received_us, run.project.zone)
-    days = days_of(run.project, run.measures, today=today, arrived=_arrived(run))
+    run.measures = measured(run.engine, run.project, run.last_day_over)
+    days = days_of(run.project, run.measures, _arrived(run))
     with run.engine.schema(CHANGED if run.night else "main"):
         corrected = corrections(run.engine, run.new_loads)
     return _passed(

@@ -44,6 +44,8 @@ def load(run: Run) -> str:
         )
         if count
     ]
+    copies = len(run.batches) - len({batch.batch_id for batch in run.batches})
+    notes += [f"{copies:,} files that are copies of others"] if copies else []
     notes += [f"no file of {total.source} yet" for total in run.totals if not total.loads]
     return ", ".join([f"{events:,} events, {len(run.new_loads)} new loads", *notes])
 

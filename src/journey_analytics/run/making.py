@@ -14,6 +14,7 @@ from journey_analytics.errors import Problem, SourceError
 from journey_analytics.identity import identity_parameters
 from journey_analytics.journeys import model_parameters
 from journey_analytics.local_days import local_day, utc_offsets
+from journey_analytics.quality.staged import counted_days
 from journey_analytics.run.state import Run
 from journey_analytics.sources.load import EVENTS
 from journey_analytics.stages.compile import OUTPUT_TABLE, compile_rules
@@ -30,7 +31,11 @@ def find_customers(run: Run) -> str:
     if run.as_of is None:
         last = engine.rows(f"select max(occurred_us) as last from {EVENTS}")[0]["last"]
         run.as_of = local_day(last, project.zone)
-    run.parameters = {**model_parameters(project, run.as_of), **identity_parameters(project)}
+    run.parameters = {
+        **model_parameters(project, run.as_of),
+        **identity_parameters(project),
+        **counted_days(project, run.last_day_over),
+    }
     if run.rebuild is None:
         find_changes(run)
     make_tables(run, "stg_touchpoints")
@@ -56,9 +61,13 @@ def find_customers(run: Run) -> str:
         if run.night is not None
         else f"all {run.customers:,} customers made anew: {run.rebuild}"
     )
+    later = engine.rows(
+        f"select count(*) as n from {EVENTS} where occurred_us >= $as_of_us",
+        {"as_of_us": run.parameters["as_of_us"]},
+    )[0]["n"]
     return (
-        f"{run.touchpoints:,} touchpoints up to {run.as_of}, {events - run.touchpoints:,} copies or later; "
-        f"{what}"
+        f"{run.touchpoints:,} touchpoints up to {run.as_of}, {events - later - run.touchpoints:,} copies, "
+        f"{later:,} later events; {what}"
     )
 
 

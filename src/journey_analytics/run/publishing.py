@@ -51,7 +51,7 @@ def publish_marts(run: Run) -> str:
         "conversion_stage": run.project.settings.conversion.stage,
         "stages": [{"stage": stage.stage, "owner": stage.owner} for stage in run.project.stage_model.stages],
         "definitions": _definitions(run.project.settings),
-        "warnings": [f"{r.table}: {r.check}: {r.sample}" for r in run.warnings],
+        "warnings": run.warnings,
         "inputs": [
             {"source": batch.source.name, **asdict(file)} for batch in run.batches for file in batch.files
         ],
@@ -110,4 +110,5 @@ def report(run: Run) -> str:
 
     write_quality_page(run)
     written = write_report(run.project, run.snapshot or current(run.project.marts_folder))
-    return "; ".join([str(written.path), *tell(run.project, written)])
+    run.not_told = tell(run.project, written)
+    return str(written.path)

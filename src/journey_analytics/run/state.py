@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.journeys import Parameters
+from journey_analytics.local_days import local_day
 from journey_analytics.marts import Snapshot
 from journey_analytics.nights import Night
 from journey_analytics.project import Project
@@ -49,6 +50,8 @@ class Run:
     touchpoints: int = 0
     snapshot: Snapshot | None = None
     """What this run wrote, once it did."""
+    not_told: list[str] = field(default_factory=list)
+    """Who could not be told of the report, a line per address."""
 
     @property
     def new_batches(self) -> list[Batch]:
@@ -57,9 +60,16 @@ class Run:
         return [batch for batch in self.batches if batch.batch_id not in known]
 
     @property
-    def warnings(self) -> list[CheckResult]:
-        """Checks that did not hold and do not stop a run."""
-        return [result for result in self.results if result.status == "failed" and not result.stops]
+    def last_day_over(self) -> date:
+        """The last day that can be judged: the day before today, or an as-of day before that."""
+        today = local_day(self.received_us, self.project.zone)
+        return min(self.as_of_day, today - timedelta(days=1))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What did not stop the run: checks that did not hold, and who was not reached."""
+        weak = [result for result in self.results if result.status == "failed" and not result.stops]
+        return [*(f"{result.table}: {result.check}: {result.sample}" for result in weak), *self.not_told]
 
     @property
     def as_of_day(self) -> date:

@@ -129,7 +129,7 @@ def must_be_unchanged(loaded: Iterable[Batch]) -> None:
 def mapping_sha256(source: Source) -> str:
     """One hash over everything in a mapping that decides the events, and over our own types and rules."""
     parts = (
-        source.mapping.model_dump_json(exclude={"files", "late_window"}),
+        source.mapping.decides_events,
         source.channels,
         EVENT_TYPES,
         row_rules(source),

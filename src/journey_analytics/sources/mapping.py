@@ -89,6 +89,11 @@ class SourceMapping(BaseModel):
         return name
 
     @property
+    def decides_events(self) -> str:
+        """All it says that decides the events, as text: not where they lie, nor how late they may come."""
+        return self.model_dump_json(exclude={"files", "late_window"})
+
+    @property
     def inputs(self) -> dict[str, tuple[str, ...]]:
         """Name to patterns; a mapping that names none calls them `rows`."""
         if isinstance(self.files, dict):

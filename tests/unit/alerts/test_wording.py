@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -45,6 +46,28 @@ def _alert(exits: list[dict[str, Any]] | None = None, **other: Any) -> Alert:
 def test_a_quiet_night_says_how_much_was_looked_at() -> None:
     told = headline(Alerts("2026-03-15", 1_200, [], []))
     assert told.startswith("Nothing changed: 1,200 combinations")
+
+
+def test_where_nothing_could_be_compared_nothing_is_said_to_be_unchanged() -> None:
+    assert headline(Alerts("2026-03-15", 0, [], [])).startswith("Too few days")
+
+
+def test_what_comes_nearest_to_a_cause_is_named_where_none_stands_out() -> None:
+    """The likeliest part that lost more than its share: not the whole, nor one that lost less."""
+    shares = [
+        ("all", "all", 1.0, 1.0),
+        ("device", "mobile", 0.5, 0.5),
+        ("channel", "ads", 0.734, 0.5),
+    ]
+    causes = [
+        {"dimension": d, "value": v, "cause_channel": "all", "excess_share": e, "volume_share": s}
+        for d, v, e, s in shares
+    ]
+    alert = replace(_alert(cause_dimension="all", cause_value="all"), causes=causes)
+    assert sentences(alert)[2] == (
+        "No device, page, campaign or channel stands out from the others; channel ads as a whole comes "
+        "nearest (73 % of the loss, 50 % of the journeys), but these are too few to tell."
+    )
 
 
 def test_the_headline_counts_alerts_and_what_they_cost() -> None:
@@ -101,7 +124,7 @@ def test_without_revenue_nothing_is_said_of_it() -> None:
 @pytest.mark.parametrize(
     ("dimension", "value", "channel", "words"),
     [
-        ("all", "all", "all", "All journeys of the stage changed alike"),
+        ("all", "all", "all", "No device, page, campaign or channel stands out from the others."),
         ("channel", "email", "email", "Carried by channel email as a whole"),
         ("utm_campaign", "spring", "email", "Carried by campaign spring in channel email"),
     ],

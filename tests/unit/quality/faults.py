@@ -19,7 +19,7 @@ from journey_analytics.local_days import end_of_day_us
 from journey_analytics.project import read_project
 from journey_analytics.quality.measures import daily_measures
 from journey_analytics.quality.results import CheckResult
-from journey_analytics.quality.staged import COUNTS, STAGES, Days, learned_checks
+from journey_analytics.quality.staged import COUNTS, STAGES, Days, counted_days, learned_checks
 from journey_analytics.run import STEPS, Run, make_tables, start
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -169,7 +169,8 @@ class Shop:
         return learned_checks(project, measures, days)
 
     def _measure(self, night: date) -> tuple[pl.DataFrame, pl.DataFrame]:
-        parameters = model_parameters(self._run.project, night)
+        project = self._run.project
+        parameters = {**model_parameters(project, night), **counted_days(project, night)}
         for table in (COUNTS, STAGES):
             self._engine.run_model(models()[table], parameters)
         return self._engine.frame(f"from {COUNTS}"), self._engine.frame(f"from {STAGES}")

@@ -122,7 +122,7 @@ def _last_hour(hours: Floats, draw: np.random.Generator) -> float:
 
 def night(measures: Measures) -> list[Verdict]:
     """All that the learned gates say of the last day."""
-    day, told = measures.as_of, []
+    day, told = measures.last_day, []
     for source in measures.hours:
         told += [*judge(measures, source, day, [day]), *judge_hours(measures, source, day, [day])]
     return [*told, *judge(measures, ALL_SOURCES, day, [day])]

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 
 from journey_analytics.errors import ConfigError
+from journey_analytics.local_days import end_of_day_us, to_moment
 from journey_analytics.project import read_project
 from journey_analytics.quality.measures import DAYS, HOURS, Measure, Measures, Series
 from journey_analytics.quality.quarantine import quarantine_check
 from journey_analytics.quality.results import CheckResult, result_rows
-from journey_analytics.quality.staged import Days, days_of, learned_checks
+from journey_analytics.quality.staged import Days, counted_days, days_of, learned_checks
 from journey_analytics.record import append
+from journey_analytics.run import start
 from journey_analytics.sources.store import Load
 from tests.unit.published import publish
 
 DAY = date(2026, 6, 10)
-TODAY = DAY + timedelta(days=1)
 
 
 def measured(source: str, tonight: float = 1000) -> Measures:
@@ -41,19 +42,47 @@ def folder(tiny: Path) -> Path:
     return tiny
 
 
-def judged(folder: Path, arrived: dict[date, int] | None = None, today: date = TODAY) -> Days:
+def judged(folder: Path, arrived: dict[date, int] | None = None) -> Days:
     project = read_project(folder)
     source = project.sources[0].name
-    return days_of(project, measured(source), today=today, arrived={source: arrived or {}})[source]
+    return days_of(project, measured(source), {source: arrived or {}})[source]
 
 
 def test_the_day_after_the_last_one_is_judged(folder: Path) -> None:
     assert judged(folder).judged == (DAY,)
 
 
-def test_a_day_that_is_not_over_is_not_judged(folder: Path) -> None:
-    found = judged(folder, today=DAY)
+def test_the_last_day_that_is_over_is_yesterday_or_an_as_of_day_before_it(tiny: Path) -> None:
+    project = read_project(tiny)
+    morning = end_of_day_us(DAY, project.zone)
+    before = DAY - timedelta(days=1)
+    cases = {before: before, DAY: DAY, DAY + timedelta(days=1): DAY, DAY.replace(year=2030): DAY}
+    with start(project, now=to_moment(morning)) as run:
+        for run.as_of, last in cases.items():
+            assert run.last_day_over == last
+
+
+def test_without_a_new_day_none_is_judged(tiny: Path) -> None:
+    project = read_project(tiny)
+    source = project.sources[0].name
+    snapshot = publish(project.marts_folder)
+    before = CheckResult("staged", "t", f"events of {source}", "fail", "passed", day=DAY)
+    rows = result_rows([before], run_id=snapshot.run_id, begun_us=1, as_of=None)
+    append(project.marts_folder, "mart_quality_results", rows, run_id=snapshot.run_id, begun_us=1)
+    found = judged(tiny)
     assert (found.judged, found.note) == ((), "no day came in since the last run")
+
+
+def test_so_many_days_are_counted_as_those_of_the_latest_source_are_judged_by(folder: Path) -> None:
+    """Two weeks and eight before them to the end of the last day; further back by the latest window."""
+    zone = read_project(folder).zone
+    plain = counted_days(read_project(folder), DAY)
+    assert plain["counted_to_us"] == end_of_day_us(DAY, zone)
+    assert plain["counted_from_us"] == end_of_day_us(DAY - timedelta(days=71), zone)
+    mapping = next(iter(folder.glob("sources/*.yaml")))
+    mapping.write_text(mapping.read_text() + "late_window: 3d\n", encoding="utf-8")
+    late = counted_days(read_project(folder), DAY)
+    assert late["counted_from_us"] == end_of_day_us(DAY - timedelta(days=74), zone)
 
 
 def test_an_earlier_day_is_judged_again_when_a_tenth_of_it_came_in_anew(folder: Path) -> None:

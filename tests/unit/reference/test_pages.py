@@ -99,6 +99,12 @@ def test_keys_are_told_with_what_they_hold_and_what_they_are_when_left_out() -> 
         assert line in page
 
 
+def test_keys_are_told_as_a_file_writes_them() -> None:
+    lines = project_files().splitlines()
+    accepted = lines[lines.index("### journey.yaml: quality.accept") :][4:10]
+    assert [line.split("`")[1] for line in accepted if "`" in line][:4] == ["check", "date", "until", "why"]
+
+
 def test_every_command_stands_in_the_reference_with_its_examples() -> None:
     """Those of groups too, each under its own heading."""
     page = commands(app)

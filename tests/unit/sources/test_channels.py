@@ -520,7 +520,7 @@ def test_an_own_host_that_is_an_address_is_refused_with_its_host(tmp_path: Path,
         ("rules:\n- {channel: a, when: {source: {}}}\n", "source is compared with nothing"),
         ("rules:\n- {channel: a, when: {source: ' '}}\n", "source is compared with an empty text"),
         ("rules:\n- {channel: '', when: {source: a}}\n", "a rule needs a channel"),
-        ("own_hosts: shop.example\n", "own_hosts: Input should be a valid tuple"),
+        ("own_hosts: shop.example\n", "own_hosts: this is no list: shop.example"),
     ],
 )
 def test_a_fault_is_told(tmp_path: Path, text: str, what: str) -> None:

@@ -10,7 +10,7 @@ from journey_analytics.alerts.wording import doubts, headline, sentences, title
 from journey_analytics.marts import Snapshot
 from journey_analytics.reports.samples import Sample, alert_sample
 from journey_analytics.reports.section import Column, Figure, Section, Table
-from journey_analytics.reports.sections.trends import TOO_LITTLE, trend
+from journey_analytics.reports.sections.trends import trend
 from journey_analytics.reports.wording import Kind, count, money, percent
 
 _RATE, _USUAL = Column("rate", "did not go on", Kind.SHARE), Column("usual", "usual", Kind.SHARE)
@@ -70,7 +70,7 @@ def alerts(found: Alerts) -> Section:
     return Section(
         "alerts",
         "What changed",
-        headline(found) if found.cells else TOO_LITTLE,
+        headline(found),
         note=_doubts(found),
     )
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from journey_analytics.alerts.wording import TOO_LITTLE
 from journey_analytics.durations import duration_text
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.marts import Snapshot
@@ -15,7 +16,6 @@ from journey_analytics.reports.wording import Kind, several
 
 _KIND = "touched"
 _ALL = "all"
-TOO_LITTLE = "Too few days, or too few journeys a day, to say what is usual."
 _LATELY = 21
 """Days up to the last one; the days alerts are looked for in."""
 _COLUMNS = (

@@ -6,7 +6,7 @@ Belongs here: the wording. Does not belong here: deciding (sql.py).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -26,7 +26,8 @@ from journey_analytics.sources.channels.sql import (
     events_sql,
     struct_sql,
 )
-from journey_analytics.touchpoints import UNASSIGNED_CHANNEL
+from journey_analytics.sources.mapping import Source
+from journey_analytics.touchpoints import TRAFFIC_COLUMNS, UNASSIGNED_CHANNEL
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class ChannelStep:
     """One step of an explanation: first the traffic source, then each rule that was tried.
 
     Attributes:
-        rule: name of the rule; `traffic_source` for the first step, `unassigned` when no rule was left.
+        rule: name of the rule; `traffic_source` for the first step, `unassigned` when no rule was left,
+            `source` when the source itself names the channel.
         channel: what the rule gives; None for the first step.
         is_matched: whether the rule took the event (always true of the first and of the last step).
         reason: in words, what holds or which condition does not.
@@ -71,6 +73,29 @@ def explain(rules: ChannelRules, row: Mapping[str, str | None]) -> list[ChannelS
     event: dict[str, Any] = answer[0] if answer else {}
     held = {(number, part): event[f"part_{place}"] for place, (number, part) in enumerate(tried)}
     return _steps(rules, event, held)
+
+
+def told_by_source(source: Source, channel: str, derived: ChannelStep) -> ChannelStep | None:
+    """Why an event has its channel where no rule was asked; None when the rules gave it.
+
+    Args:
+        source: of the event.
+        channel: the published one.
+        derived: the last step of what the rules make of the event.
+    """
+    columns = source.mapping.columns
+    can_derive = any(name in columns for name in TRAFFIC_COLUMNS)
+    if can_derive and derived.channel == channel:
+        return None
+    if channel == UNASSIGNED_CHANNEL and not can_derive:
+        reason = "the source names none, and its mapping has no tag, referrer or page to derive one from"
+        return replace(derived, rule=UNASSIGNED_CHANNEL, channel=channel, is_matched=True, reason=reason)
+    if "channel" not in columns:
+        return None
+    reason = (
+        f"the source names it itself (channel: {columns['channel']}), in lower case; then no rule is asked"
+    )
+    return replace(derived, rule="source", channel=channel, is_matched=True, reason=reason)
 
 
 def _parts_of(condition: Condition) -> tuple[Condition, ...]:
