@@ -111,7 +111,7 @@ def _sorted_copy(folder: Path) -> float:
         begun = perf_counter()
         engine.execute(
             f"copy (select * from read_parquet('{folder}/store/events/*/*.parquet', union_by_name = true) "
-            f"order by customer_ref, occurred_us) to '{folder / 'sorted.parquet'}'"
+            f"order by coalesce(customer_ref, anonymous_ref), occurred_us) to '{folder / 'sorted.parquet'}'"
         )
         return perf_counter() - begun
 
