@@ -255,6 +255,7 @@ def test_rows_of_several_files_are_numbered_in_each(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("packed", "ending"),
     [(gzip.compress(b"id\n1\n"), ".gz"), (pa.compress(b"id\n1\n", "zstd", asbytes=True), ".zst")],
+    ids=["gzip", "zstd"],
 )
 def test_a_packed_file_without_its_ending_is_told_as_such(tmp_path: Path, packed: bytes, ending: str) -> None:
     """And not as text in another encoding; under the name it should have it is read."""
