@@ -142,6 +142,8 @@ def run(
         "as_of_us": setup.as_of_us,
         "as_of_date": local_day(setup.as_of_us - 1, ZoneInfo(setup.zone)).isoformat(),
         "trend_from_us": setup.as_of_us - TREND_DAYS * DAY,
+        "counted_from_us": setup.as_of_us - TREND_DAYS * DAY,
+        "counted_to_us": setup.as_of_us,
         "max_ids": 50,
         "session_timeout_us": setup.session_timeout_us,
         "inactivity_us": setup.inactivity_us,

@@ -208,7 +208,7 @@ def test_rows_that_do_not_fit_the_mapping_need_their_file(tmp_path: Path) -> Non
     assert {one.outcome for one in judged} == {"needs its file"}
     notes = " ".join(one.note for one in judged)
     assert "no row could be made of its text" in notes
-    assert '"moment" not found' in notes
+    assert "the rows have no column 'moment'" in notes
 
 
 def test_nothing_is_released_under_a_running_run(tmp_path: Path) -> None:
