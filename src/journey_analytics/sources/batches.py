@@ -144,18 +144,30 @@ def came_back(store: Store, found: Sequence[Batch]) -> list[Load]:
     content, which is gone from the files found. In `mode: append` nothing is ever replaced.
     """
     delivered = {batch.batch_id for batch in found}
-    back = []
-    for batch in found:
-        loads = [load for load in store.of(batch.source.name) if load.releases is None]
-        if batch.source.mapping.mode == "replace_day" and not batch.source.mapping.is_loaded_whole:
-            names = {item.name for item in batch.items}
-            loads = [load for load in loads if any(file.name in names for file in load.files)]
-            if loads and loads[-1].batch_id in delivered:
-                continue
-        elif not batch.source.mapping.is_loaded_whole:
-            continue
-        back += [load for load in loads[:-1] if load.batch_id == batch.batch_id]
-    return back
+    known: dict[str, Load] = {}
+    last_of_source: dict[str, Load] = {}
+    last_of_name: dict[tuple[str, str], Load] = {}
+    for load in store.loads:
+        if load.releases is None:
+            known[load.batch_id] = last_of_source[load.source] = load
+            last_of_name |= {(load.source, file.name): load for file in load.files}
+
+    def is_replaced(batch: Batch, load: Load) -> bool:
+        if batch.source.mapping.is_loaded_whole:
+            return load != last_of_source[load.source]
+        if batch.source.mapping.mode != "replace_day":
+            return False
+        (item,) = batch.items
+        return (
+            any(file.name == item.name for file in load.files)
+            and last_of_name[load.source, item.name].batch_id not in delivered
+        )
+
+    return [
+        known[batch.batch_id]
+        for batch in found
+        if batch.batch_id in known and is_replaced(batch, known[batch.batch_id])
+    ]
 
 
 def groups_to_load(store: Store, found: Iterable[Batch]) -> Iterator[list[Batch]]:
