@@ -26,23 +26,15 @@ summed as (
 ),
 
 -- whether any journey can have ended by now: while none has, that nobody dropped says nothing
-with_ended as (
+ended as (
 
     select
         stage_model,
         funnel_kind,
-        channel_role,
-        channel,
-        stage,
-        stage_ordinal,
-        journeys_entered,
-        journeys_reached,
-        journeys_continued,
-        journeys_dropped,
-        journeys_open,
-        cast(sum(journeys_dropped) over (partition by stage_model, funnel_kind) as bigint) > 0
-        or cast(sum(journeys_open) over (partition by stage_model, funnel_kind) as bigint) = 0 as is_known
+        cast(sum(journeys_dropped) as bigint) > 0
+        or cast(sum(journeys_open) as bigint) = 0 as is_known
     from summed
+    group by stage_model, funnel_kind
 
 ),
 
@@ -50,30 +42,34 @@ with_ended as (
 with_rate as (
 
     select
-        with_ended.stage_model,
-        with_ended.funnel_kind,
-        with_ended.channel_role,
-        with_ended.channel,
-        with_ended.stage,
-        with_ended.stage_ordinal,
-        with_ended.journeys_entered,
-        with_ended.journeys_reached,
-        with_ended.journeys_continued,
-        with_ended.journeys_dropped,
-        with_ended.journeys_open,
+        summed.stage_model,
+        summed.funnel_kind,
+        summed.channel_role,
+        summed.channel,
+        summed.stage,
+        summed.stage_ordinal,
+        summed.journeys_entered,
+        summed.journeys_reached,
+        summed.journeys_continued,
+        summed.journeys_dropped,
+        summed.journeys_open,
         case
             when
-                with_ended.is_known
+                ended.is_known
                 and not int_funnel_stages.is_last
-                and with_ended.journeys_continued + with_ended.journeys_dropped > 0
-                then cast(with_ended.journeys_continued + with_ended.journeys_dropped as double)
+                and summed.journeys_continued + summed.journeys_dropped > 0
+                then cast(summed.journeys_continued + summed.journeys_dropped as double)
         end as journeys_decided
-    from with_ended
+    from summed
+    inner join ended
+        on
+            summed.stage_model = ended.stage_model
+            and summed.funnel_kind = ended.funnel_kind
     inner join int_funnel_stages
         on
-            with_ended.stage_model = int_funnel_stages.stage_model
-            and with_ended.funnel_kind = int_funnel_stages.funnel_kind
-            and with_ended.stage = int_funnel_stages.stage
+            summed.stage_model = int_funnel_stages.stage_model
+            and summed.funnel_kind = int_funnel_stages.funnel_kind
+            and summed.stage = int_funnel_stages.stage
 
 ),
 
