@@ -20,7 +20,7 @@ from journey_analytics.marts import current
 from journey_analytics.project import Project
 from journey_analytics.record import record_sql
 from journey_analytics.run import run_id_of
-from journey_analytics.sources.batches import Batch, find_batches, mapping_sha256
+from journey_analytics.sources.batches import Batch, find_batches, in_force
 from journey_analytics.sources.store import Store
 
 Reprocess = Literal["none", "failed", "all"]
@@ -95,11 +95,11 @@ def plan(project: Project, first: date, last: date, reprocess: str = "failed") -
 def _first_event(project: Project, store: Store, found: list[Batch]) -> date | None:
     """The local day of the first event; None while files wait to be loaded that may hold earlier ones."""
     known = {load.batch_id for load in store.loads}
-    in_force = [(source, store.in_force(source, mapping_sha256(source))) for source in project.sources]
-    if any(batch.batch_id not in known for batch in found) or not any(loads for _, loads in in_force):
+    counting = in_force(store, project.sources)
+    if any(batch.batch_id not in known for batch in found) or not any(loads for _, loads in counting):
         return None
     with DuckDBEngine() as engine:
-        first = engine.rows(f"select min(occurred_us) as us from ({store.events_sql(in_force)})")[0]["us"]
+        first = engine.rows(f"select min(occurred_us) as us from ({store.events_sql(counting)})")[0]["us"]
     return None if first is None else local_day(first, project.zone)
 
 

@@ -27,10 +27,10 @@ from journey_analytics.engine.models import marts
 from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.identity import connected_components
 from journey_analytics.journeys import Parameters
-from journey_analytics.sources.batches import mapping_sha256
+from journey_analytics.sources.batches import InForce, in_force
 from journey_analytics.sources.load import EVENTS
 from journey_analytics.sources.mapping import Source
-from journey_analytics.sources.store import Load, Store, replaced_days
+from journey_analytics.sources.store import Store, replaced_days
 from journey_analytics.stages.compile import journey_key_sql
 from journey_analytics.tables import make
 from journey_analytics.work import (
@@ -53,7 +53,6 @@ _MAX_ROUNDS = 20
 """A chain of ids longer than this is followed in memory, over all links at once."""
 
 _KEY = "source, event_id"
-InForce = Sequence[tuple[Source, list[Load]]]
 
 
 @dataclass(frozen=True)
@@ -128,20 +127,15 @@ class Night:
                 self.show(engine, name)
 
 
-def slices(in_force: InForce) -> tuple[Slice, ...]:
+def slices(counting: InForce) -> tuple[Slice, ...]:
     """What is in force of each load."""
     found = []
-    for source, loads in in_force:
+    for source, loads in counting:
         replaced = replaced_days(source, loads)
         for load in loads:
             days = tuple(str(day) for day in replaced.get(load.batch_id, ()))
             found.append(Slice(source.name, load.batch_id, days))
     return tuple(found)
-
-
-def in_force(store: Store, sources: Sequence[Source]) -> InForce:
-    """The loads that count, of every source."""
-    return [(source, store.in_force(source, mapping_sha256(source))) for source in sources]
 
 
 def begin(

@@ -110,9 +110,9 @@ def channels_explain(
     evidence = traffic_of_event(current(read.marts_folder), event_id)
     steps = explain(read.channels, evidence.inputs)
     # a source that is mapped no more says nothing
-    for source in (source for source in read.sources if source.name == evidence.source):
-        told_itself = told_by_source(source, evidence.channel, steps[-1])
-        steps = [told_itself] if told_itself is not None else steps
+    source = next((source for source in read.sources if source.name == evidence.source), None)
+    if source is not None and (told_itself := told_by_source(source, evidence.channel, steps[-1])):
+        steps = [told_itself]
     if as_json:
         print_json(
             {"channel": evidence.channel, "inputs": evidence.inputs, "steps": [asdict(s) for s in steps]}

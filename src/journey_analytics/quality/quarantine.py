@@ -12,7 +12,7 @@ from typing import Any
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.quality.results import CheckResult
-from journey_analytics.sources.load import QUARANTINE
+from journey_analytics.sources.quarantine import reasons
 from journey_analytics.sources.store import Load
 
 _LEAST_LOADS = 10
@@ -21,15 +21,6 @@ _LEAST_ROWS = 3
 _POINTS = 0.01
 _TIMES = 3.0
 _MOST_REASONS = 3
-_REASONS = f"""
-    select
-        reason, column_name, count(*) as n, min(file) as file,
-        arg_min(row_number, (file, row_number)) as row_number, arg_min(value, (file, row_number)) as value
-    from {QUARANTINE}
-    where list_contains($loads::varchar[], batch_id)
-    group by reason, column_name
-    order by n desc, reason, column_name
-"""
 
 
 def quarantine_check(source: str, before: Sequence[Load], new: Sequence[Load]) -> CheckResult | None:
@@ -77,10 +68,10 @@ def with_reasons(engine: DuckDBEngine, result: CheckResult, new: Sequence[Load])
         result: one that did not hold.
         new: the loads of tonight that it is about.
     """
-    reasons = engine.rows(_REASONS, {"loads": [load.batch_id for load in new]})
+    found = reasons(engine, new)
     count, rows = sum(load.quarantined for load in new), sum(load.rows for load in new)
-    told = [_reason(row) for row in reasons[:_MOST_REASONS]]
-    if more := len(reasons) - len(told):
+    told = [_reason(row) for row in found[:_MOST_REASONS]]
+    if more := len(found) - len(told):
         told.append(f"{more} more reason{'s' * (more > 1)}")
     sample = f"{count:,} of {rows:,} rows that came in are set aside: {'; '.join(told)}"
     return replace(result, rows_failed=count, sample=sample)
@@ -89,4 +80,4 @@ def with_reasons(engine: DuckDBEngine, result: CheckResult, new: Sequence[Load])
 def _reason(row: dict[str, Any]) -> str:
     value = f" {row['value']!r}" if row["value"] is not None else ""
     what = f" ({row['column_name']}{value})" if row["column_name"] else ""
-    return f"{row['n']:,} {row['reason']}{what}, the first in {row['file']}, row {row['row_number']}"
+    return f"{row['rows']:,} {row['reason']}{what}, the first in {row['file']}, row {row['row_number']}"

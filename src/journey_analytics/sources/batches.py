@@ -32,6 +32,7 @@ _MAX_GROUP_FILES = 1_000
 _READ_ALONE = (".zip",)
 
 Inputs = dict[str, list[InputFile]]
+InForce = Sequence[tuple[Source, list[Load]]]
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,11 @@ def mapping_sha256(source: Source) -> str:
         row_rules(source),
     )
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+def in_force(store: Store, sources: Sequence[Source]) -> InForce:
+    """The loads that count, of every source under its mapping of today."""
+    return [(source, store.in_force(source, mapping_sha256(source))) for source in sources]
 
 
 def came_back(store: Store, found: Sequence[Batch]) -> list[Load]:

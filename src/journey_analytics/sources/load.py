@@ -25,7 +25,7 @@ from journey_analytics.disk import sha256_of
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import ConfigError
 from journey_analytics.local_days import DAY_US, to_moment
-from journey_analytics.sources.batches import GROWING, Batch, came_back, groups_to_load, mapping_sha256
+from journey_analytics.sources.batches import GROWING, Batch, came_back, groups_to_load, in_force
 from journey_analytics.sources.files import InputFile
 from journey_analytics.sources.formats import (
     ADDED_COLUMNS,
@@ -170,9 +170,9 @@ def show_events(
     engine: DuckDBEngine, store: Store, sources: list[Source], new: list[Load]
 ) -> list[SourceTotals]:
     """Make the views `events` and `quarantine_touchpoints` of all loads in force, and total them."""
-    in_force = [(source, store.in_force(source, mapping_sha256(source))) for source in sources]
-    engine.execute(f"create or replace view {EVENTS} as {store.events_sql(in_force)}")
-    engine.execute(f"create or replace view {QUARANTINE} as {store.quarantine_sql(in_force)}")
+    counting = in_force(store, sources)
+    engine.execute(f"create or replace view {EVENTS} as {store.events_sql(counting)}")
+    engine.execute(f"create or replace view {QUARANTINE} as {store.quarantine_sql(counting)}")
     fresh = {load.batch_id for load in new}
     return [
         SourceTotals(
@@ -187,7 +187,7 @@ def show_events(
             times_ambiguous=sum(load.times_ambiguous for load in loads),
             times_shifted=sum(load.times_shifted for load in loads),
         )
-        for source, loads in in_force
+        for source, loads in counting
     ]
 
 

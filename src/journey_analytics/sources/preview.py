@@ -11,8 +11,9 @@ from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.project import Project
 from journey_analytics.sources.batches import batches
 from journey_analytics.sources.files import find_files
-from journey_analytics.sources.load import EVENTS, QUARANTINE, SourceTotals, load_new, show_events
+from journey_analytics.sources.load import EVENTS, SourceTotals, load_new, show_events
 from journey_analytics.sources.mapping import Source
+from journey_analytics.sources.quarantine import reasons
 from journey_analytics.sources.store import Store
 from journey_analytics.sources.values import EVENT_TYPES
 
@@ -82,11 +83,7 @@ def _preview(
         null_shares={name: count / totals.events for name, count in nulls.items()} if totals.events else {},
         channels=_counts(engine, "channel"),
         event_names=_counts(engine, "event_name"),
-        quarantine=engine.rows(
-            "select reason, column_name, count(*) as rows, min(file) as file, "
-            "min(row_number) as row_number, min_by(value, row_number) as value "
-            f"from {QUARANTINE} group by all order by rows desc, reason"
-        ),
+        quarantine=reasons(engine, new),
         rows=engine.rows(
             f"select {moment.format('occurred_us')} as occurred_at, "
             f"* exclude (occurred_us, received_us, batch_id) from {EVENTS} "

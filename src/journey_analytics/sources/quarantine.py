@@ -16,10 +16,10 @@ from typing import Any
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import Problem, SourceError, advise
-from journey_analytics.sources.batches import mapping_sha256
+from journey_analytics.sources.batches import in_force
 from journey_analytics.sources.load import QUARANTINE
 from journey_analytics.sources.mapping import Source
-from journey_analytics.sources.store import Store
+from journey_analytics.sources.store import Load, Store
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,21 @@ class BadRow:
     delivered: dict[str, Any] | None
 
 
+def reasons(engine: DuckDBEngine, loads: Sequence[Load]) -> list[dict[str, Any]]:
+    """Why rows of these loads are in the view QUARANTINE, most first.
+
+    Returns:
+        reason, column_name, rows (how many), and of the first of them file, row_number and value.
+    """
+    return engine.rows(
+        "select reason, column_name, count(*) as rows, min(file) as file, "
+        "arg_min(row_number, (file, row_number)) as row_number, arg_min(value, (file, row_number)) as value "
+        f"from {QUARANTINE} where list_contains($loads::varchar[], batch_id) "
+        "group by reason, column_name order by rows desc, reason, column_name",
+        {"loads": [load.batch_id for load in loads]},
+    )
+
+
 class Quarantine:
     """The quarantine of the loads in force, and of those read after them that do not count.
 
@@ -67,11 +82,11 @@ class Quarantine:
     """
 
     def __init__(self, engine: DuckDBEngine, store: Store, sources: Sequence[Source]) -> None:
-        in_force = [(source, store.in_force(source, mapping_sha256(source))) for source in sources]
+        counting = in_force(store, sources)
         self._engine = engine
         parts = []
-        if any(loads for _, loads in in_force):
-            parts.append(f"select *, true as is_loaded from ({store.quarantine_sql(in_force)})")
+        if any(loads for _, loads in counting):
+            parts.append(f"select *, true as is_loaded from ({store.quarantine_sql(counting)})")
         if uncounted := store.uncounted_quarantine():
             parts.append(_refused(uncounted, store))
         self._is_empty = not parts
