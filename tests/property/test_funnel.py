@@ -154,6 +154,12 @@ def test_interval_is_wilsons(engine: DuckDBEngine, continued: int, dropped: int,
         "0.4e0 as continuation_rate_low, 0.6e0 as continuation_rate_high from int_funnel_stages"
     )
     engine.execute(
+        "create or replace table int_stage_changes (stage_model varchar, channel_role varchar, "
+        "channel varchar, stage varchar, early_drop_off_rate double, baseline_rate double, change double, "
+        "change_low double, change_high double, p_value double, q_value double, is_alert boolean, "
+        "first_date date, last_date date, excess_drops double, value_at_risk double)"
+    )
+    engine.execute(
         "create or replace table mart_stage_funnel as select 'm' as stage_model, "
         "'progressive' as funnel_kind, 'all' as channel_role, 'all' as channel, stage, "
         "cast(1 as bigint) as stage_ordinal, cast($total as bigint) as journeys_entered, "
