@@ -186,7 +186,7 @@ numbered as (
 
 ),
 
-final as (
+in_journeys as (
 
     select
         numbered.source,
@@ -212,6 +212,37 @@ final as (
         on
             numbered.source = with_key.source
             and numbered.event_id = with_key.event_id
+
+),
+
+final as (
+
+    select
+        source,
+        event_id,
+        customer_id,
+        journey_id,
+        journey_ref,
+        touchpoint_number,
+        session_number,
+        occurred_us,
+        occurred_date,
+        event_name,
+        channel,
+        rule,
+        stage,
+        stage_ordinal,
+        revenue,
+        -- null on the journey's last touchpoint
+        lead(event_name) over (
+            partition by journey_id
+            order by touchpoint_number asc nulls first
+        ) as next_event_name,
+        lead(occurred_us) over (
+            partition by journey_id
+            order by touchpoint_number asc nulls first
+        ) as next_us
+    from in_journeys
 
 )
 

@@ -11,26 +11,6 @@
 -- Params: $stage_model: the project's own.
 with
 
-touchpoints as (
-
-    select
-        $stage_model as stage_model,
-        'events' as path_kind,
-        journey_id,
-        event_name as name,
-        occurred_us as entered_us,
-        lead(event_name) over (
-            partition by journey_id
-            order by touchpoint_number asc nulls first
-        ) as next_name,
-        lead(occurred_us) over (
-            partition by journey_id
-            order by touchpoint_number asc nulls first
-        ) as next_us
-    from int_journey_touchpoints
-
-),
-
 with_next as (
 
     select
@@ -44,14 +24,14 @@ with_next as (
     from int_stage_visits
     union all
     select
-        stage_model,
-        path_kind,
+        $stage_model as stage_model,
+        'events' as path_kind,
         journey_id,
-        name,
-        entered_us,
-        next_name,
+        event_name as name,
+        occurred_us as entered_us,
+        next_event_name as next_name,
         next_us
-    from touchpoints
+    from int_journey_touchpoints
 
 ),
 
