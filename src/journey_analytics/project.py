@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from journey_analytics.durations import Duration, parse_duration
 from journey_analytics.errors import ConfigError, JourneyError, Problem, advise
+from journey_analytics.quality.check_names import accept_problems
 from journey_analytics.sources.channels.rules import ChannelRules, read_channels
 from journey_analytics.sources.mapping import Source, read_mapping
 from journey_analytics.stages.compile import ProjectTime
@@ -304,6 +305,8 @@ def read_project(folder: Path) -> Project:
     sources = _read_sources(file, folder, said.sources, channels, problems)
     if settings is not None and model is not None:
         problems.extend(_stage_problems(file, settings, model))
+    if model is not None and len(sources) == len(said.sources):
+        problems.extend(accept_problems(file, [source.name for source in sources], model.names))
     if problems or settings is None or model is None:
         raise ConfigError(problems)
     own_channels = [said.channels] if said.channels else []

@@ -88,7 +88,7 @@ _DECIDES_NOTHING = {
     "reports": _JOURNEY + "reports: {keep: 3}\n",
     "notify": _JOURNEY + "notify: {to: ['json://localhost']}\n",
     "quality": _JOURNEY
-    + "quality: {accept: [{check: c, date: 2026-05-01, why: closed}], unusual_days: [2026-05-02]}\n",
+    + "quality: {accept: [{check: events of web, date: 2026-05-01, why: closed}], unusual_days: [2026-05-02]}\n",
 }
 _ONE_VALUE = {"engine"}
 
@@ -308,3 +308,50 @@ def test_a_journey_key_is_a_text_column_or_a_property(tmp_path: Path, key: str, 
     for name in ("session_ref", "properties.ticket_id"):
         text = _JOURNEY.replace("inactivity: 90d", f"inactivity: 90d\n  key: {name}")
         assert read_project(_project(tmp_path, journey=text)).settings.journey.key == name
+
+
+@pytest.mark.parametrize(
+    ("check", "near"),
+    [
+        ("event of web", "events of web"),
+        ("events of wbe", "events of web"),
+        ("chanel email of web", "channel email of web"),
+        ("stage purchse of web", "stage purchase of web"),
+        ("missing devise in page_view of web", "missing device in page_view of web"),
+        ("corrections of web", None),
+        # there is but one source
+        ("events of all sources", None),
+    ],
+)
+def test_a_check_to_accept_that_there_cannot_be_is_told_at_its_place(
+    tmp_path: Path, check: str, near: str | None
+) -> None:
+    """When the file is read, with the closest name, beside other faults of the same list."""
+    _project(
+        tmp_path,
+        _JOURNEY + "quality:\n  accept:\n"
+        f"    - {{why: closed, date: 2026-05-01, check: {check}}}\n    - {{check: clock of web, why: x}}\n",
+    )
+    error = _refused(tmp_path)
+    line = _JOURNEY.count("\n") + 3
+    assert [place for place, _ in told(error)] == [f"journey.yaml:{line + 1}:7", f"journey.yaml:{line}:46"]
+    assert f"there is no check '{check}' to accept" in str(error)
+    assert (f"use {near!r} (closest known check)" if near else "checks are: events, freshness") in str(error)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "events of web",
+        "mean revenue of web",
+        "clock of web",
+        "channel e of mail of web",
+        "event order placed of web",
+        "stage (unmapped) of web",
+        "missing device in page in view of web",
+    ],
+)
+def test_a_check_to_accept_that_there_can_be_is_read(tmp_path: Path, check: str) -> None:
+    """Of channels and events whatever they are called: only the data knows them."""
+    accept = f"quality: {{accept: [{{check: {check}, date: 2026-05-01, why: closed}}]}}\n"
+    assert read_project(_project(tmp_path, _JOURNEY + accept)).settings.quality.accept[0].check == check
