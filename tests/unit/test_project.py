@@ -88,7 +88,7 @@ _DECIDES_NOTHING = {
     "reports": _JOURNEY + "reports: {keep: 3}\n",
     "notify": _JOURNEY + "notify: {to: ['json://localhost']}\n",
     "quality": _JOURNEY
-    + "quality: {accept: [{check: events of web, date: 2026-05-01, why: closed}], unusual_days: [2026-05-02]}\n",
+    + "quality: {accept: [{check: events of web, date: 2026-05-01, why: x}], unusual_days: [2026-05-02]}\n",
 }
 _ONE_VALUE = {"engine"}
 
@@ -116,12 +116,35 @@ def test_a_setting_that_decides_no_number_leaves_the_hash_of_a_project(tmp_path:
     assert _hash(tmp_path, _JOURNEY + "# a comment\n") == plain
 
 
-def test_a_mapping_and_a_text_of_rules_change_the_hash_of_a_project(tmp_path: Path) -> None:
-    """But not where the files of a source lie, nor how late they may come. A comment on rules counts."""
+def test_a_mapping_and_rules_change_the_hash_of_a_project(tmp_path: Path) -> None:
+    """But not where the files of a source lie, nor how late they may come."""
     plain = _hash(tmp_path)
     assert _hash(tmp_path, web=_WEB.replace("in.csv", "in*.csv") + "late_window: 3d\n") == plain
     assert _hash(tmp_path, web=_WEB.replace("id, ", "nr, ")) != plain
-    assert _hash(tmp_path, stages=_STAGES + "# changed\n") != plain
+    assert _hash(tmp_path, stages=_STAGES.replace("event_name: visit", "event_name: click")) != plain
+    first, last = _STAGES.removeprefix("rules:\n").split("  - rule: visit")
+    assert _hash(tmp_path, stages=f"rules:\n  - rule: visit{last}{first}") != plain
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        "# why\n" + _STAGES.replace("stage: purchase", "stage:   purchase  # paid"),
+        _STAGES.replace("    when: {event_name: order}", "    when:\n      event_name: 'order'"),
+        _STAGES.replace("  - rule: order\n    stage: purchase\n", "  - stage: purchase\n    rule: order\n"),
+        _STAGES + "tests:\n  - {event: {event_name: order}, stage: purchase}\n",
+    ],
+)
+def test_how_rules_are_written_leaves_the_hash_of_a_project(tmp_path: Path, stages: str) -> None:
+    """Comments, white space, quotes, the order of keys; nor do tests of rules decide a number."""
+    assert stages != _STAGES
+    assert _hash(tmp_path, stages=stages) == _hash(tmp_path)
+    web = "# why\n" + _WEB.replace("source: web\nformat: csv\n", "format: csv\nsource: web\n")
+    assert _hash(tmp_path, web=web) == _hash(tmp_path)
+    channels = _JOURNEY + "channels: channels.yaml\n"
+    plain = _hash(tmp_path, channels)
+    write(tmp_path / "channels.yaml", "# why\nown_hosts: [ shop.example ]\n")
+    assert read_project(tmp_path).config_sha256 == plain
 
 
 def test_a_folder_without_journey_yaml_names_the_projects_below(tmp_path: Path) -> None:
@@ -289,7 +312,8 @@ def test_further_stage_models_are_read_with_their_rules(tmp_path: Path) -> None:
     assert [found.model.name for found in project.stage_maps] == ["seven_stage", "two", "cx_lifecycle"]
     assert project.stage_map.model.name == "seven_stage"
     hashed = project.config_sha256
-    (folder / "two.yaml").write_text((folder / "two.yaml").read_text(encoding="utf-8") + "# changed\n")
+    text = (folder / "two.yaml").read_text(encoding="utf-8")
+    (folder / "two.yaml").write_text(text.replace("event_name: order", "event_name: sale"), encoding="utf-8")
     assert read_project(folder).config_sha256 != hashed
 
 

@@ -90,7 +90,9 @@ def _clock(
     gains = [_best_shift(*one)[1] / dispersion for one in past]
     highest = float(np.sort(gains)[-2])
     limits = {level: Limits(None, max(highest, least)) for level, least in _GAIN.items()}
-    verdict = _verdict(f"{Measure.CLOCK} of {source}", "evidence", source, day, gain / dispersion, 0.0, limits)
+    verdict = _verdict(
+        f"{Measure.CLOCK} of {source}", "evidence", source, day, gain / dispersion, 0.0, limits
+    )
     if verdict.level is None:
         return verdict
     way = "later" if shift > 0 else "earlier"
