@@ -22,7 +22,7 @@ from journey_analytics.reports.definitions import terms
 from journey_analytics.reports.findings import KIND, Cell
 from journey_analytics.reports.section import Opening
 from journey_analytics.reports.summary import title
-from journey_analytics.reports.wording import count, interval, percent
+from journey_analytics.reports.wording import count, interval, money, percent
 
 _TEMPLATES = "reports/templates"
 _OPEN_ROWS = 12
@@ -115,7 +115,7 @@ def _key_figures(content: Content) -> list[KeyFigure]:
             if content.cards
             else []
         ),
-        *([KeyFigure("value at risk", content.priced(value))] if value is not None else []),
+        *([KeyFigure("value at risk", money(value, content.found.currency))] if value is not None else []),
         KeyFigure("customers", count(findings.customers)),
         KeyFigure("journeys", count(findings.journeys)),
         *(

@@ -94,7 +94,7 @@ def find_files(
 
 def names_there(folder: Path, source: Source) -> set[str]:
     """The names of the files that the source's patterns find now, whatever is in them."""
-    names = set()
+    names: set[str] = set()
     for patterns in source.mapping.inputs.values():
         for pattern in patterns:
             # what is no pattern finds nothing, and is for a run to complain of
