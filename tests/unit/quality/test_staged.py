@@ -122,8 +122,8 @@ def test_what_journey_yaml_accepts_does_not_stop(folder: Path) -> None:
     covered = f"{{check: events of {source}, date: 2026-06-09, until: 2026-06-10, why: closed}}"
     assert (check(covered).status, check(covered).stops) == ("accepted", False)
     assert check(covered.replace("2026-06-10", "2026-06-09")).status == "failed"
-    # there is such a check, but it says nothing of a day with few events
-    assert check(covered.replace("check: events", "check: hours")).status == "failed"
+    # there is such a check, but it says nothing of a day without revenue
+    assert check(f"{{check: mean revenue of {source}, date: 2026-06-10, why: closed}}").status == "failed"
     # only the data knows whether there is such an event
     with pytest.raises(ConfigError, match="there is not: 'event odrer"):
         check(f"{{check: event odrer of {source}, date: 2026-06-10, why: closed}}")
