@@ -168,6 +168,10 @@ with_outcome as (
     select
         entries.stage_model,
         entries.journey_id,
+        int_journeys.customer_id,
+        int_journeys.entry_date,
+        int_journeys.last_touchpoint_date,
+        int_journeys.first_channel,
         entries.funnel_kind,
         entries.stage,
         entries.stage_ordinal,
@@ -221,6 +225,9 @@ final as (
     select
         with_outcome.stage_model,
         with_outcome.journey_id,
+        with_outcome.customer_id,
+        with_outcome.entry_date,
+        with_outcome.last_touchpoint_date,
         with_outcome.funnel_kind,
         with_outcome.stage,
         with_outcome.stage_ordinal,
@@ -228,6 +235,7 @@ final as (
         with_outcome.entered_us,
         with_outcome.left_us,
         with_outcome.touchpoints,
+        with_outcome.first_channel,
         with_outcome.entry_channel,
         touchpoints.channel as last_channel,
         with_outcome.outcome

@@ -2,7 +2,7 @@
 -- The last stage of a funnel is left out: nothing follows it. One microsecond more than the conversion window
 -- stands for all times of those that did not go on within it.
 -- Grain:  one row per stage_model, journey_id, funnel_kind, stage.
--- Reads:  int_journey_stages (stage_model, journey_id, funnel_kind, stage); int_journeys (journey_id);
+-- Reads:  int_journey_stages (stage_model, journey_id, funnel_kind, stage);
 --         int_funnel_stages (stage_model, funnel_kind, stage).
 -- Params: $as_of_us: end of the as-of day; $conversion_window_us: the limit included.
 with
@@ -13,7 +13,7 @@ journey_stages as (
         int_journey_stages.stage_model,
         int_journey_stages.journey_id,
         int_journey_stages.funnel_kind,
-        int_journeys.first_channel,
+        int_journey_stages.first_channel,
         int_journey_stages.entry_channel,
         int_journey_stages.last_channel,
         int_journey_stages.stage,
@@ -24,8 +24,6 @@ journey_stages as (
             when int_journey_stages.outcome = 'open' then $as_of_us - int_journey_stages.entered_us
         end as watched_us
     from int_journey_stages
-    inner join int_journeys
-        on int_journey_stages.journey_id = int_journeys.journey_id
     inner join int_funnel_stages
         on
             int_journey_stages.stage_model = int_funnel_stages.stage_model

@@ -3,8 +3,8 @@
 -- days that count before it is joined: they are few of a long history.
 -- Grain:  one row per stage_model, stage, journey_id.
 -- Reads:  int_stage_visits (stage_model, journey_id, visit_number); int_journey_stages (stage_model,
---         journey_id, funnel_kind, stage); int_journeys (journey_id); int_stage_horizons (stage_model,
---         funnel_kind, stage); int_journey_touchpoints (journey_id, touchpoint_number);
+--         journey_id, funnel_kind, stage); int_stage_horizons (stage_model, funnel_kind, stage);
+--         int_journey_touchpoints (journey_id, touchpoint_number);
 --         int_further_touchpoints (stage_model, journey_id, touchpoint_number);
 --         stg_touchpoints (source, event_id); seed_utc_offsets (one row per stretch of time with one UTC
 --         offset).
@@ -21,6 +21,7 @@ entries as (
         min(int_journey_stages.entered_us) as entered_us,
         min(int_journey_stages.entered_us + int_stage_horizons.horizon_us) as watched_to_us,
         min(int_journey_stages.left_us) as left_us,
+        min(int_journey_stages.first_channel) as first_channel,
         min(int_journey_stages.entry_channel) as entry_channel
     from int_journey_stages
     inner join int_stage_visits
@@ -76,7 +77,7 @@ final as (
         entries.watched_to_us,
         cast(timestamp_micros(entries.entered_us + seed_utc_offsets.offset_us) as date) as entered_date,
         entries.entry_channel as channel,
-        int_journeys.first_channel as first_touch_channel,
+        entries.first_channel as first_touch_channel,
         stg_touchpoints.device,
         stg_touchpoints.utm_campaign,
         stg_touchpoints.page_path,
@@ -95,8 +96,6 @@ final as (
             touchpoints.source = stg_touchpoints.source
             and touchpoints.event_id = stg_touchpoints.event_id
             and stg_touchpoints.occurred_us >= $trend_from_us
-    inner join int_journeys
-        on entries.journey_id = int_journeys.journey_id
     inner join seed_utc_offsets
         on
             entries.entered_us >= seed_utc_offsets.from_us

@@ -11,18 +11,16 @@ with
 dropped as (
 
     select
-        int_journey_stages.stage_model,
-        int_journey_stages.journey_id,
-        int_journey_stages.funnel_kind,
-        int_journey_stages.stage,
-        int_journey_stages.stage_ordinal,
-        int_journeys.first_channel,
-        int_journey_stages.entry_channel,
-        int_journey_stages.last_channel
+        stage_model,
+        journey_id,
+        funnel_kind,
+        stage,
+        stage_ordinal,
+        first_channel,
+        entry_channel,
+        last_channel
     from int_journey_stages
-    inner join int_journeys
-        on int_journey_stages.journey_id = int_journeys.journey_id
-    where int_journey_stages.outcome = 'dropped'
+    where outcome = 'dropped'
 
 ),
 

@@ -11,27 +11,19 @@ with
 by_channels as (
 
     select
-        int_journeys.entry_date,
-        int_journey_stages.stage_model,
-        int_journey_stages.funnel_kind,
-        int_journeys.first_channel,
-        int_journey_stages.entry_channel,
-        int_journey_stages.last_channel,
-        int_journey_stages.stage,
+        entry_date,
+        stage_model,
+        funnel_kind,
+        first_channel,
+        entry_channel,
+        last_channel,
+        stage,
         count(*) as journeys_reached,
-        cast(sum(case when int_journey_stages.outcome = 'continued' then 1 else 0 end) as bigint)
-            as journeys_continued,
-        cast(sum(case when int_journey_stages.outcome = 'dropped' then 1 else 0 end) as bigint)
-            as journeys_dropped,
-        cast(sum(case when int_journey_stages.outcome = 'open' then 1 else 0 end) as bigint)
-            as journeys_open
+        cast(sum(case when outcome = 'continued' then 1 else 0 end) as bigint) as journeys_continued,
+        cast(sum(case when outcome = 'dropped' then 1 else 0 end) as bigint) as journeys_dropped,
+        cast(sum(case when outcome = 'open' then 1 else 0 end) as bigint) as journeys_open
     from int_journey_stages
-    inner join int_journeys
-        on int_journey_stages.journey_id = int_journeys.journey_id
-    group by
-        int_journeys.entry_date, int_journey_stages.stage_model, int_journey_stages.funnel_kind,
-        int_journeys.first_channel, int_journey_stages.entry_channel, int_journey_stages.last_channel,
-        int_journey_stages.stage
+    group by entry_date, stage_model, funnel_kind, first_channel, entry_channel, last_channel, stage
 
 ),
 

@@ -4,7 +4,7 @@
 -- Channels have the roles of mart_stage_funnel, at the stage that is left.
 -- Grain:  one row per stage_model, channel_role, channel, stage, next_stage; next_stage `(any)` holds all
 --         next stages together, and is there when a journey went on or is open.
--- Reads:  int_journey_stages (stage_model, journey_id, funnel_kind, stage); int_journeys (journey_id).
+-- Reads:  int_journey_stages (stage_model, journey_id, funnel_kind, stage).
 -- Params: none.
 with
 
@@ -15,6 +15,7 @@ entered as (
         journey_id,
         stage,
         stage_ordinal,
+        first_channel,
         entry_channel,
         last_channel,
         outcome,
@@ -34,20 +35,18 @@ entered as (
 may_go_on as (
 
     select
-        entered.stage_model,
-        entered.stage,
-        entered.stage_ordinal,
-        int_journeys.first_channel,
-        entered.entry_channel,
-        entered.last_channel,
-        entered.next_stage,
-        entered.stay_us
+        stage_model,
+        stage,
+        stage_ordinal,
+        first_channel,
+        entry_channel,
+        last_channel,
+        next_stage,
+        stay_us
     from entered
-    inner join int_journeys
-        on entered.journey_id = int_journeys.journey_id
     where
-        entered.stay_us is not null
-        or entered.outcome = 'open'
+        stay_us is not null
+        or outcome = 'open'
 
 ),
 

@@ -171,11 +171,11 @@ class DuckDBEngine:
             raise _failed(table, sql, None, cause) from cause
 
     def run_model(self, model: Model, parameters: Mapping[str, Any]) -> int:
-        """Make the model's table with the parameters it names and return its rows; none for a view."""
+        """Make the model's table with the parameters it names; its rows, of a view those to be published."""
         used = {name: parameters[name] for name in model.parameters}
         if model.name in VIEWS:
             self.create_view(model.name, model.bound(used))
-            return 0
+            return self.count(model.name) if model.layer == "marts" else 0
         return self.create_table(model.name, model.text, used)
 
 

@@ -18,8 +18,8 @@ _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
 _COMMENT = re.compile(r"--[^\n]*")
 LAYERS = ("staging", "intermediate", "marts")
 
-VIEWS = frozenset({"stg_events", "int_stage_durations"})
-"""Models not worth a table of their own: one reader takes all their columns, any other a few."""
+VIEWS = frozenset({"stg_events", "int_stage_durations", "mart_journey_stages"})
+"""Models not worth a table of their own: each row is one of another table, or one reader takes all of it."""
 
 
 @dataclass(frozen=True)
