@@ -118,7 +118,9 @@ def _show(tried: Attempt) -> str:
     about = f"{project.settings.project}, as of {snapshot.as_of}"
     create_markdown_artifact(markdown_summary(read_content(snapshot)), key="stage-funnel", description=about)
     found = read_alerts(snapshot)
-    alerts = [{"alert": title(alert), "about": " ".join(sentences(alert))} for alert in found.alerts]
+    alerts = [
+        {"alert": title(alert), "about": " ".join(sentences(alert, found.currency))} for alert in found.alerts
+    ]
     create_table_artifact(alerts, key="alerts", description=f"{about}: {headline(found)}")
     checks = [{name: getattr(result, name) for name in _CHECK_COLUMNS} for result in tried.run.results]
     create_table_artifact(checks, key="quality", description=f"{about}: every check of its gates")

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import ConfigError, MartError, Problem, advise
-from journey_analytics.local_days import local_day
+from journey_analytics.local_days import check_day, local_day
 from journey_analytics.marts import current
 from journey_analytics.project import Project
 from journey_analytics.record import record_sql
@@ -60,7 +60,8 @@ def plan(project: Project, first: date, last: date, reprocess: str = "failed") -
             `failed` and `all`; days that were not run with these inputs and rules are run in any case.
 
     Raises:
-        ConfigError: the last day is before the first, or `reprocess` is no such word.
+        ConfigError: the last day is before the first, a day cannot be computed with, or `reprocess` is no
+            such word.
         SourceError: an input file is missing, empty or damaged.
     """
     if reprocess not in get_args(Reprocess):
@@ -68,6 +69,8 @@ def plan(project: Project, first: date, last: date, reprocess: str = "failed") -
         raise ConfigError(Problem(what, "--reprocess", advise(reprocess, get_args(Reprocess), "word")))
     if last < first:
         raise ConfigError(Problem(f"{last} is before {first}", "--from, --to", "name the first day first"))
+    check_day(first)
+    check_day(last)
     store = Store(project.store_folder)
     found = find_batches(project.folder, project.sources, store)
     first_event = _first_event(project, store, found)

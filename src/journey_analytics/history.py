@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from journey_analytics.errors import DamagedError, MartError, Problem, advise
+from journey_analytics.local_days import check_day
 from journey_analytics.marts import (
     MANIFEST,
     SNAPSHOTS,
@@ -41,8 +42,10 @@ def snapshot_as_of(folder: Path, day: date) -> Snapshot:
     """The newest kept snapshot that stands at the end of this day.
 
     Raises:
+        ConfigError: the day cannot be computed with.
         MartError: none does; with the days there are.
     """
+    check_day(day)
     kept = snapshots(folder)
     for snapshot in kept:
         if snapshot.as_of == day:

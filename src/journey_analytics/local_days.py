@@ -10,10 +10,26 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from journey_analytics.errors import ConfigError, Problem
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MINUTE_US = 60_000_000
 DAY_US = 86_400_000_000
+FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2199, 12, 31)
+"""Days that a run can be asked for. An event before 1990 is none (sources/values.py), and beyond the last day
+there is room in the calendar for every time reckoned from it."""
+
+
+def check_day(day: date) -> None:
+    """Refuse a day that nothing can be computed for.
+
+    Raises:
+        ConfigError: it is before FIRST_DAY or after LAST_DAY.
+    """
+    if not FIRST_DAY <= day <= LAST_DAY:
+        what = f"{day} is no day that can be computed with"
+        raise ConfigError(Problem(what, "the day asked for", f"name one from {FIRST_DAY} to {LAST_DAY}"))
 
 
 def to_us(moment: datetime) -> int:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from journey_analytics.durations import Duration, parse_duration
 from journey_analytics.errors import ConfigError, JourneyError, Problem, advise
+from journey_analytics.quality.check_names import accept_problems
 from journey_analytics.sources.channels.rules import ChannelRules, read_channels
 from journey_analytics.sources.mapping import Source, read_mapping
 from journey_analytics.stages.compile import ProjectTime
@@ -188,8 +189,6 @@ class Project:
     stage_maps: tuple[StageMap, ...]
     """The project's own, which cuts journeys and says what a conversion is, then the further ones."""
     channels: ChannelRules
-    rule_files: tuple[Path, ...]
-    """The texts of stages and channels that it uses, its own and shipped ones."""
 
     @property
     def stage_map(self) -> StageMap:
@@ -243,15 +242,17 @@ class Project:
 
     @cached_property
     def config_sha256(self) -> str:
-        """One hash over what decides the numbers besides the events: settings, mappings and texts of rules.
+        """One hash over what decides the numbers besides the events: settings, mappings and rules.
 
-        Of the settings all count that are not known to decide none; of a mapping what decides the events.
+        What they say counts, not how it is written. Of the settings all that are not known to decide none; of
+        a mapping what decides the events; of stages.yaml all but its tests.
         """
         digest = hashlib.sha256(self.settings.model_dump_json(exclude=_DECIDE_NO_NUMBER).encode())
         for source in self.sources:
             digest.update(b"\0" + source.mapping.decides_events.encode())
-        for path in self.rule_files:
-            digest.update(b"\0" + path.name.encode() + b"\0" + path.read_bytes())
+        digest.update(b"\0" + str(self.channels).encode())
+        for stage_map in self.stage_maps:
+            digest.update(b"\0" + "\0".join(stage_map.written).encode())
         return digest.hexdigest()
 
 
@@ -304,14 +305,11 @@ def read_project(folder: Path) -> Project:
     sources = _read_sources(file, folder, said.sources, channels, problems)
     if settings is not None and model is not None:
         problems.extend(_stage_problems(file, settings, model))
+    if model is not None and len(sources) == len(said.sources):
+        problems.extend(accept_problems(file, [source.name for source in sources], model.names))
     if problems or settings is None or model is None:
         raise ConfigError(problems)
-    own_channels = [said.channels] if said.channels else []
-    further_files = [name for name in said.further_stages if name not in starter_names()]
-    own_files = (folder / name for name in (*further_files, *own_channels))
-    shipped_files = dict.fromkeys(file for found in maps for file in found.shipped_files)
-    rule_files = (*([stages_path] if has_stages_file else []), *own_files, *shipped_files)
-    return Project(folder, settings, tuple(sources), tuple(maps), channels, rule_files)
+    return Project(folder, settings, tuple(sources), tuple(maps), channels)
 
 
 def with_stages(project: Project, path: Path) -> Project:

@@ -6,10 +6,11 @@ Does not belong here: what any particular file means.
 
 from __future__ import annotations
 
+import json
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -106,6 +107,11 @@ class YamlFile:
             return ""
         rest = self._lines[place.line - 1][place.column - 1 :]
         return _END_OF_SCALAR.split(rest, maxsplit=1)[0].strip()
+
+    def says(self, without: Collection[str] = ()) -> str:
+        """The content but some keys, as text; comments, white space and the order of keys change nothing."""
+        content = {key: value for key, value in plain(self.content).items() if key not in without}
+        return json.dumps(content, sort_keys=True, default=str)
 
     @cached_property
     def _lines(self) -> list[str]:

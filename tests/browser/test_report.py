@@ -254,6 +254,42 @@ def test_a_number_opens_to_its_journeys(way: str, odd: Snapshot, opened: Open) -
     assert shown == [row["journey_id"] for row in found["journeys"][: len(shown)]]
 
 
+@pytest.mark.parametrize("width", [1400, 1000, 768])
+def test_the_journeys_of_a_number_fit_their_window(width: int, odd: Snapshot, opened: Open) -> None:
+    """All their columns, from a tablet on."""
+    page = opened(report_of(odd)).page
+    page.set_viewport_size({"width": width, "height": 800})
+    page.locator("#channels summary").click()
+    page.locator("#channels button.open[data-sample]").first.click()
+    cut = page.locator("#opened-sample .wide").evaluate("wide => wide.scrollWidth - wide.clientWidth")
+    assert cut == 0
+
+
+_BROKEN_DAYS = """() => {
+  const broken = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    for (const { index } of walk.currentNode.data.matchAll(/\\d{4}-\\d\\d-\\d\\d/g)) {
+      const day = document.createRange();
+      day.setStart(walk.currentNode, index);
+      day.setEnd(walk.currentNode, index + 10);
+      const lines = new Set([...day.getClientRects()].filter(({ width }) => width).map(({ top }) => top));
+      if (lines.size > 1) broken.push(walk.currentNode.data);
+    }
+  }
+  return broken;
+}"""
+
+
+@pytest.mark.parametrize("page_name", ["report.html", "quality.html", "index.html"])
+def test_no_line_ends_inside_a_day(page_name: str, odd: Snapshot, opened: Open) -> None:
+    """Whatever the width of the phone."""
+    page = opened(report_of(odd).with_name(page_name), "phone").page
+    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
+    for width in range(320, 420, 5):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate(_BROKEN_DAYS) == [], width
+
+
 def test_everything_is_reached_and_used_by_keyboard_alone(odd: Snapshot, opened: Open) -> None:
     page = opened(report_of(odd)).page
     press = page.keyboard.press

@@ -142,7 +142,7 @@ def test_an_unrelated_customer_changes_no_other_journey(
 
 @given(continued=st.integers(0, 400), dropped=st.integers(0, 400), undecided=st.integers(0, 3))
 def test_interval_is_wilsons(engine: DuckDBEngine, continued: int, dropped: int, undecided: int) -> None:
-    """The 95 % interval is an independent library's; none is given where nobody decided, or could drop yet."""
+    """The 95 % interval is an independent library's; none where nobody decided, or could drop yet."""
     engine.execute(
         "create or replace table int_funnel_stages as select 'm' as stage_model, "
         "'progressive' as funnel_kind, 'a' as stage, false as is_last "

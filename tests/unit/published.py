@@ -54,6 +54,7 @@ def publish(
     """Publish mart tables with these rows and return the live snapshot; the newest, whatever the time."""
     about = {
         "project": "shop",
+        "timezone": "UTC",
         "as_of": as_of,
         "stage_model": _DEFAULTS["VARCHAR"],
         "conversion_stage": "purchase",

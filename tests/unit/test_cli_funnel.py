@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +138,28 @@ def test_a_column_that_is_not_asked_for_may_hold_anything(tmp_path: Path) -> Non
     assert "journey init" in by_revenue.stderr
     events.write_text(text.replace("2026-03-01", "01.03.2026"), encoding="utf-8")
     assert journey("funnel", "--events", str(events), "--steps", "view").returncode == 2
+
+
+_THREADS = """
+import sys, threading
+from journey_analytics.cli import main
+seen = set()
+threading.setprofile(lambda *_: seen.add(threading.current_thread().name))
+try:
+    main(sys.argv[1:])
+except SystemExit as ended:
+    import polars
+    pool = [name for name in seen if name.startswith("ThreadPoolExecutor")]
+    print(ended.code, polars.thread_pool_size(), len(pool))
+"""
+
+
+def test_a_funnel_takes_no_more_threads_than_its_project_says(tiny: Path, visits: Path) -> None:
+    """Neither Polars nor the pool in which chains are found."""
+    settings = tiny / "journey.yaml"
+    settings.write_text(settings.read_text(encoding="utf-8") + "threads: 1\n", encoding="utf-8")
+    asked_for = ("funnel", "-p", str(tiny), "--events", str(visits), "--steps", "view;order")
+    ended = subprocess.run(
+        [sys.executable, "-c", _THREADS, *asked_for], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert ended.stdout.splitlines()[-1] == "0 1 1"

@@ -110,6 +110,23 @@ def test_a_span_that_ends_before_it_begins_is_refused(shop: str) -> None:
     assert "use 'all'" in refused.stderr
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "1989-12-31", "2200-01-01", "9999-12-31"])
+def test_a_day_that_cannot_be_computed_with_is_wrong_usage(shop: str, day: str) -> None:
+    """Wherever a day is asked for, before anything is read or written down."""
+    before = read_status(Path(shop) / "marts", "tiny")
+    for words in (
+        ("run", "--date", day),
+        ("report", "--date", day),
+        ("journeys", "list", "--as-of", day),
+        ("backfill", "--from", day, "--to", day, "--dry-run"),
+    ):
+        refused = journey(*words, "-p", shop)
+        assert refused.returncode == 2, refused.stderr
+        assert f"{day} is no day that can be computed with" in refused.stderr
+        assert "name one from 1990-01-01 to 2199-12-31" in refused.stderr
+    assert read_status(Path(shop) / "marts", "tiny") == before
+
+
 def test_reads_as_of_a_day(shop: str) -> None:
     """Ordered at 23:30 UTC on 5 January, which is the 6th in Berlin."""
     words = (

@@ -88,7 +88,7 @@ _DECIDES_NOTHING = {
     "reports": _JOURNEY + "reports: {keep: 3}\n",
     "notify": _JOURNEY + "notify: {to: ['json://localhost']}\n",
     "quality": _JOURNEY
-    + "quality: {accept: [{check: c, date: 2026-05-01, why: closed}], unusual_days: [2026-05-02]}\n",
+    + "quality: {accept: [{check: events of web, date: 2026-05-01, why: x}], unusual_days: [2026-05-02]}\n",
 }
 _ONE_VALUE = {"engine"}
 
@@ -116,12 +116,35 @@ def test_a_setting_that_decides_no_number_leaves_the_hash_of_a_project(tmp_path:
     assert _hash(tmp_path, _JOURNEY + "# a comment\n") == plain
 
 
-def test_a_mapping_and_a_text_of_rules_change_the_hash_of_a_project(tmp_path: Path) -> None:
-    """But not where the files of a source lie, nor how late they may come. A comment on rules counts."""
+def test_a_mapping_and_rules_change_the_hash_of_a_project(tmp_path: Path) -> None:
+    """But not where the files of a source lie, nor how late they may come."""
     plain = _hash(tmp_path)
     assert _hash(tmp_path, web=_WEB.replace("in.csv", "in*.csv") + "late_window: 3d\n") == plain
     assert _hash(tmp_path, web=_WEB.replace("id, ", "nr, ")) != plain
-    assert _hash(tmp_path, stages=_STAGES + "# changed\n") != plain
+    assert _hash(tmp_path, stages=_STAGES.replace("event_name: visit", "event_name: click")) != plain
+    first, last = _STAGES.removeprefix("rules:\n").split("  - rule: visit")
+    assert _hash(tmp_path, stages=f"rules:\n  - rule: visit{last}{first}") != plain
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        "# why\n" + _STAGES.replace("stage: purchase", "stage:   purchase  # paid"),
+        _STAGES.replace("    when: {event_name: order}", "    when:\n      event_name: 'order'"),
+        _STAGES.replace("  - rule: order\n    stage: purchase\n", "  - stage: purchase\n    rule: order\n"),
+        _STAGES + "tests:\n  - {event: {event_name: order}, stage: purchase}\n",
+    ],
+)
+def test_how_rules_are_written_leaves_the_hash_of_a_project(tmp_path: Path, stages: str) -> None:
+    """Comments, white space, quotes, the order of keys; nor do tests of rules decide a number."""
+    assert stages != _STAGES
+    assert _hash(tmp_path, stages=stages) == _hash(tmp_path)
+    web = "# why\n" + _WEB.replace("source: web\nformat: csv\n", "format: csv\nsource: web\n")
+    assert _hash(tmp_path, web=web) == _hash(tmp_path)
+    channels = _JOURNEY + "channels: channels.yaml\n"
+    plain = _hash(tmp_path, channels)
+    write(tmp_path / "channels.yaml", "# why\nown_hosts: [ shop.example ]\n")
+    assert read_project(tmp_path).config_sha256 == plain
 
 
 def test_a_folder_without_journey_yaml_names_the_projects_below(tmp_path: Path) -> None:
@@ -289,7 +312,8 @@ def test_further_stage_models_are_read_with_their_rules(tmp_path: Path) -> None:
     assert [found.model.name for found in project.stage_maps] == ["seven_stage", "two", "cx_lifecycle"]
     assert project.stage_map.model.name == "seven_stage"
     hashed = project.config_sha256
-    (folder / "two.yaml").write_text((folder / "two.yaml").read_text(encoding="utf-8") + "# changed\n")
+    text = (folder / "two.yaml").read_text(encoding="utf-8")
+    (folder / "two.yaml").write_text(text.replace("event_name: order", "event_name: sale"), encoding="utf-8")
     assert read_project(folder).config_sha256 != hashed
 
 
@@ -308,3 +332,50 @@ def test_a_journey_key_is_a_text_column_or_a_property(tmp_path: Path, key: str, 
     for name in ("session_ref", "properties.ticket_id"):
         text = _JOURNEY.replace("inactivity: 90d", f"inactivity: 90d\n  key: {name}")
         assert read_project(_project(tmp_path, journey=text)).settings.journey.key == name
+
+
+@pytest.mark.parametrize(
+    ("check", "near"),
+    [
+        ("event of web", "events of web"),
+        ("events of wbe", "events of web"),
+        ("chanel email of web", "channel email of web"),
+        ("stage purchse of web", "stage purchase of web"),
+        ("missing devise in page_view of web", "missing device in page_view of web"),
+        ("corrections of web", None),
+        # there is but one source
+        ("events of all sources", None),
+    ],
+)
+def test_a_check_to_accept_that_there_cannot_be_is_told_at_its_place(
+    tmp_path: Path, check: str, near: str | None
+) -> None:
+    """When the file is read, with the closest name, beside other faults of the same list."""
+    _project(
+        tmp_path,
+        _JOURNEY + "quality:\n  accept:\n"
+        f"    - {{why: closed, date: 2026-05-01, check: {check}}}\n    - {{check: clock of web, why: x}}\n",
+    )
+    error = _refused(tmp_path)
+    line = _JOURNEY.count("\n") + 3
+    assert [place for place, _ in told(error)] == [f"journey.yaml:{line + 1}:7", f"journey.yaml:{line}:46"]
+    assert f"there is no check '{check}' to accept" in str(error)
+    assert (f"use {near!r} (closest known check)" if near else "checks are: events, freshness") in str(error)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "events of web",
+        "mean revenue of web",
+        "clock of web",
+        "channel e of mail of web",
+        "event order placed of web",
+        "stage (unmapped) of web",
+        "missing device in page in view of web",
+    ],
+)
+def test_a_check_to_accept_that_there_can_be_is_read(tmp_path: Path, check: str) -> None:
+    """Of channels and events whatever they are called: only the data knows them."""
+    accept = f"quality: {{accept: [{{check: {check}, date: 2026-05-01, why: closed}}]}}\n"
+    assert read_project(_project(tmp_path, _JOURNEY + accept)).settings.quality.accept[0].check == check

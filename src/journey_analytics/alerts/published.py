@@ -49,12 +49,14 @@ class Alerts:
         alerts: those that changed, the one that cost most journeys first.
         doubts: checks that did not hold: table_name, check_name, status, sample, as_of, is_own. Those of
             the snapshot's own run, and of the nights since the first day of any alert, each the last time.
+        currency: of all revenue; none where there are several or none is named.
     """
 
     as_of: str
     cells: int
     alerts: list[Alert]
     doubts: list[Row]
+    currency: str | None = None
 
     @property
     def journeys_lost(self) -> float:
@@ -193,4 +195,13 @@ def read_alerts(snapshot: Snapshot) -> Alerts:
             for row in rows["mart_stage_alerts"]
         ],
         doubts,
+        _currency(snapshot),
     )
+
+
+def _currency(snapshot: Snapshot) -> str | None:
+    found = query(
+        snapshot,
+        "select distinct currency from mart_touchpoints where currency is not null order by currency limit 2",
+    )
+    return str(found.item()) if found.height == 1 else None

@@ -73,11 +73,16 @@ def places(found: Alerts, most: int) -> str:
     return " ".join(f"{title(alert)}." for alert in alerts[:most])
 
 
-def sentences(alert: Alert) -> list[str]:
-    """What changed, what it cost, what carries it, what was done instead, whether to doubt the data."""
+def sentences(alert: Alert, currency: str | None = None) -> list[str]:
+    """What changed, what it cost, what carries it, what was done instead, whether to doubt the data.
+
+    Args:
+        alert: one of those that are published.
+        currency: of its revenue, where all revenue is of one.
+    """
     return [
         _change(alert.figures),
-        _cost(alert.figures),
+        _cost(alert.figures, currency),
         _cause(alert),
         *_instead(alert),
         *_suspicions(alert),
@@ -105,9 +110,10 @@ def _change(figures: dict[str, Any]) -> str:
     )
 
 
-def _cost(figures: dict[str, Any]) -> str:
+def _cost(figures: dict[str, Any], currency: str | None) -> str:
     value = figures["value_at_risk"]
-    worth = "" if value is None else f", {value:,.0f} in revenue at risk"
+    amount = "" if value is None else " ".join(filter(None, (f"{value:,.0f}", currency)))
+    worth = amount and f", {amount} in revenue at risk"
     return f"{figures['excess_drops']:,.0f} journeys lost beyond expectation{worth}."
 
 

@@ -26,7 +26,7 @@ def alerts(*, project: Project = Path(), as_json: AsJson = False) -> int:
     out.print(f"as of {found.as_of}: {headline(found)}", highlight=False, soft_wrap=True)
     for alert in found.alerts:
         out.print(f"\n{title(alert)}", style="bold", markup=False, highlight=False, soft_wrap=True)
-        for sentence in sentences(alert):
+        for sentence in sentences(alert, found.currency):
             out.print(f"  {sentence}", markup=False, highlight=False, soft_wrap=True)
     if found.alerts and found.doubts:
         out.print(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,7 +19,7 @@ from journey_analytics.cli.terminal import (
     snapshot_of,
 )
 from journey_analytics.durations import parse_duration
-from journey_analytics.errors import EXIT_DONE, ConfigError, Problem
+from journey_analytics.errors import EXIT_DONE, ConfigError, JourneyError, Problem
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -68,6 +70,7 @@ def funnel(
     as_json: AsJson = False,
 ) -> int:
     """Count how many customers get through steps, in the published touchpoints or in any file of events."""
+    _keep_to_threads(project)
     names = [part.strip().split("|") for part in steps.split(";")]
     span = None if window is None else _duration(window)
     step_windows = dict(_step_window(text) for text in step_window or [])
@@ -100,6 +103,16 @@ def funnel(
         return EXIT_DONE
     _print(result, by)
     return EXIT_DONE
+
+
+def _keep_to_threads(folder: Path) -> None:
+    """Let Polars, which asks once when it is imported, take no more threads than the project says."""
+    from journey_analytics.yaml_file import YamlFile
+
+    with suppress(JourneyError):  # a bare file needs no project, and one that is wrong is told of later
+        threads = YamlFile(folder / "journey.yaml").content.get("threads")
+        if isinstance(threads, int) and threads >= 1:
+            os.environ.setdefault("POLARS_MAX_THREADS", str(int(threads)))
 
 
 def _print(result: FunnelResult, by: str | None) -> None:

@@ -17,6 +17,7 @@ from journey_analytics.cli.terminal import (
     AsOf,
     Project,
     examples,
+    headings,
     messages,
     output,
     print_json,
@@ -87,7 +88,7 @@ def journeys_list(
         print_json({"count": count, "journeys": plain_rows(frame)})
         return EXIT_DONE
     shown = [name for name in frame.columns if name not in ("last_touchpoint_at", "stage_left_at")]
-    table = Table(*(Column(name, overflow="fold") for name in shown), box=box.SIMPLE_HEAD)
+    table = Table(*(Column(name, overflow="fold") for name in headings(frame, shown)), box=box.SIMPLE_HEAD)
     for row in frame.iter_rows(named=True):
         table.add_row(*(Text(_told(row[name])) for name in shown))
     output().print(table)
@@ -130,7 +131,7 @@ def journeys_show(
         return EXIT_DONE
     _print_header(timeline)
     table = Table(
-        Column("#", justify="right"), "time", Column("gap", justify="right"),
+        Column("#", justify="right"), f"time ({_zone(timeline)})", Column("gap", justify="right"),
         "event", "channel", "stage", "rule", "page", Column("revenue", justify="right"),
         box=box.SIMPLE_HEAD,
     )  # fmt: skip
@@ -163,8 +164,8 @@ def _print_header(timeline: Timeline) -> None:
     for label, told in (
         ("customer", f"{journey['customer_id']}, journey {journey['journey_number']}"),
         ("state", f"{journey['state']}, {ended}"),
-        ("from", f"{_told(journey['entered_at'])} ({journey['entered_at'].tzinfo})"),
-        ("to", _told(journey["last_touchpoint_at"])),
+        ("from", f"{_told(journey['entered_at'])} ({_zone(timeline)})"),
+        ("to", f"{_told(journey['last_touchpoint_at'])} ({_zone(timeline)})"),
         (
             "length",
             f"{journey['touchpoints']:,} touchpoints in {journey['sessions']:,} sessions"
@@ -179,6 +180,11 @@ def _print_header(timeline: Timeline) -> None:
             for row in stages.iter_rows(named=True)
         )
         out.print(f"{'stages':8}  {model[0]}: {reached}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _zone(timeline: Timeline) -> str:
+    """The zone of every time of a journey: the project's."""
+    return str(timeline.journey["entered_at"].item(0).tzinfo)
 
 
 def _told(value: Any) -> str:

@@ -16,6 +16,7 @@ from journey_analytics.cli.terminal import (
     AsOf,
     Project,
     examples,
+    headings,
     messages,
     output,
     print_json,
@@ -63,7 +64,7 @@ def query(
     elif as_csv:
         sys.stdout.write(as_csv_text(frame))
     else:
-        table = Table(*(Column(name, overflow="fold") for name in frame.columns))
+        table = Table(*(Column(name, overflow="fold") for name in headings(frame, frame.columns)))
         for row in frame.iter_rows():
             table.add_row(*("" if value is None else str(value) for value in row))
         output().print(table)

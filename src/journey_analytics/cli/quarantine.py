@@ -168,7 +168,7 @@ def _opened(project: projects.Project) -> Iterator[Quarantine]:
     from journey_analytics.sources.store import Store
 
     with DuckDBEngine() as engine:
-        yield Quarantine(engine, Store(project.store_folder), project.sources)
+        yield Quarantine(engine, project.folder, Store(project.store_folder), project.sources)
 
 
 def _cells(row: BadRow) -> list[str]:

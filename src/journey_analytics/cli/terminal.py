@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -15,6 +15,8 @@ from cyclopts import Parameter
 from rich.console import Console
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from journey_analytics.marts import Snapshot
 
 Project = Annotated[
@@ -43,6 +45,12 @@ def output() -> Console:
 def print_json(content: Any) -> None:
     """Write the result as JSON for programs; dates and paths as text."""
     sys.stdout.write(json.dumps(content, indent=1, default=str) + "\n")
+
+
+def headings(frame: pl.DataFrame, names: Sequence[str]) -> list[str]:
+    """The names of columns as a table on a terminal has them: times with the zone that they are in."""
+    zones = {name: getattr(frame.schema[name], "time_zone", None) for name in names}
+    return [f"{name} ({zone})" if zone else name for name, zone in zones.items()]
 
 
 def snapshot_of(folder: Path, as_of: date | None = None) -> Snapshot:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from journey_analytics.funnels.events import UNKNOWN, Events
@@ -83,7 +83,8 @@ def _chains(events: Events, question: Question) -> tuple[Chains, list[str]]:
     for rows in events.rows():
         parts.add(rows)
     names = list(dict.fromkeys([*events.values, MIXED]))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # what is compiled runs side by side
+    # what is compiled runs side by side, in as many threads as Polars reads in (POLARS_MAX_THREADS)
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
         found = list(pool.map(lambda part: _chains_of(parts.batch(part), question, names), PARTS))
     customers, times, groups = (np.concatenate(columns) for columns in zip(*found, strict=True))
     chains = Chains(customers, times, groups if question.breakdown is not None else None, names)

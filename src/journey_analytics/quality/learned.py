@@ -27,7 +27,7 @@ from typing import Literal
 
 import numpy as np
 
-from journey_analytics.quality.measures import ALL_SOURCES, DAYS, Floats, Measure, Measures, Series
+from journey_analytics.quality.measures import ALL_SOURCES, DAYS, UNMAPPED, Floats, Measure, Measures, Series
 from journey_analytics.quality.unusual_days import is_unusual
 
 WEEKS = 8
@@ -109,7 +109,7 @@ _RULES: Mapping[Measure, Mapping[Level, _Rule]] = {
 }
 _WORTH_WATCHING: Mapping[tuple[Measure, str], Mapping[Level, _Rule]] = {
     (Measure.CHANNEL, "unassigned"): {"warn": _Rule(None, 2.5, 0.05), "fail": _Rule(None, 5.0, 0.15)},
-    (Measure.STAGE, "(unmapped)"): {"warn": _Rule(None, 2.0, 0.03), "fail": _Rule(None, 4.0, 0.1)},
+    (Measure.STAGE, UNMAPPED): {"warn": _Rule(None, 2.0, 0.03), "fail": _Rule(None, 4.0, 0.1)},
 }
 """Parts that everything falls into which is not understood: they are to stay small."""
 _UNITS: Mapping[Measure, Unit] = {

@@ -20,6 +20,8 @@ Floats = npt.NDArray[np.float64]
 DAYS = 440
 """Days that the counts may reach back to, the last one included: those of last year's look-back too."""
 ALL_SOURCES = "all sources"
+UNMAPPED = "(unmapped)"
+"""The part of what no stage rule takes."""
 HOURS = 24
 _DAY_HOURS = 24.0
 
@@ -52,6 +54,8 @@ class Measure(StrEnum):
     NEGATIVE = "negative revenue"
     REVENUE = "mean revenue"
     FRESHNESS = "freshness"
+    HOURS = "hours"
+    CLOCK = "clock"
 
 
 @dataclass(frozen=True)

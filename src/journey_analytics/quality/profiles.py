@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 
 from journey_analytics.quality.learned import LEAST_WEEKS, Level, Limits, Unit, Verdict
-from journey_analytics.quality.measures import HOURS, Floats, Measures
+from journey_analytics.quality.measures import HOURS, Floats, Measure, Measures
 from journey_analytics.quality.unusual_days import is_unusual
 
 _LEAST_EVENTS = 100
@@ -73,7 +73,7 @@ def _hours(
     before = np.array([_distance(*one) * np.sqrt(one[0].sum() / today.sum()) for one in past])
     typical, highest = float(np.median(before)), float(np.sort(before)[-2])
     limits = {level: Limits(None, max(highest, typical + away)) for level, away in _AWAY.items()}
-    return _verdict(f"hours of {source}", "share", source, day, value, typical, limits)
+    return _verdict(f"{Measure.HOURS} of {source}", "share", source, day, value, typical, limits)
 
 
 def _distance(hours: Floats, profile: Floats) -> float:
@@ -90,7 +90,9 @@ def _clock(
     gains = [_best_shift(*one)[1] / dispersion for one in past]
     highest = float(np.sort(gains)[-2])
     limits = {level: Limits(None, max(highest, least)) for level, least in _GAIN.items()}
-    verdict = _verdict(f"clock of {source}", "evidence", source, day, gain / dispersion, 0.0, limits)
+    verdict = _verdict(
+        f"{Measure.CLOCK} of {source}", "evidence", source, day, gain / dispersion, 0.0, limits
+    )
     if verdict.level is None:
         return verdict
     way = "later" if shift > 0 else "earlier"

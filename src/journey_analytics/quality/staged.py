@@ -16,6 +16,7 @@ from journey_analytics.journeys import Parameters
 from journey_analytics.local_days import end_of_day_us
 from journey_analytics.marts import current
 from journey_analytics.project import PROJECT_FILE, Project
+from journey_analytics.quality.check_names import is_known_by_data
 from journey_analytics.quality.learned import WEEKS, Unit, Verdict, judge
 from journey_analytics.quality.measures import ALL_SOURCES, Measure, Measures, daily_measures
 from journey_analytics.quality.profiles import judge_hours
@@ -102,7 +103,7 @@ def learned_checks(project: Project, measures: Measures, days: Mapping[str, Days
         ConfigError: journey.yaml accepts a check of such a day that there is not.
     """
     verdicts = list(_verdicts(project, measures, days))
-    _check_accepted(project, verdicts)
+    _check_accepted(project, measures, verdicts)
     return [*(_result(project, verdict) for verdict in verdicts), *_not_judged(days)]
 
 
@@ -198,8 +199,9 @@ def amount(unit: Unit, value: float) -> str:
     return f"{value:.1f} h" if unit == "hours" else f"{value:,.2f}"
 
 
-def _check_accepted(project: Project, verdicts: Sequence[Verdict]) -> None:
-    names = sorted({verdict.name for verdict in verdicts})
+def _check_accepted(project: Project, measures: Measures, verdicts: Sequence[Verdict]) -> None:
+    """Refuse accepted checks of channels and events that the data of a day that is judged never had."""
+    names = sorted({series.name for series in measures.series})
     judged = {verdict.day for verdict in verdicts}
     problems = [
         Problem(
@@ -208,7 +210,7 @@ def _check_accepted(project: Project, verdicts: Sequence[Verdict]) -> None:
             advise(accepted.check, names, "check"),
         )
         for accepted in project.settings.quality.accept
-        if accepted.day in judged and accepted.check not in names
+        if accepted.day in judged and is_known_by_data(accepted.check) and accepted.check not in names
     ]
     if problems:
         raise ConfigError(problems)

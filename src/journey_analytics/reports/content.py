@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 from journey_analytics.alerts.published import Alerts, read_alerts
 from journey_analytics.alerts.wording import headline as changes
 from journey_analytics.alerts.wording import places
 from journey_analytics.marts import Snapshot
-from journey_analytics.query import query
 from journey_analytics.reports.findings import KIND, Findings, find, outcome, worst
 from journey_analytics.reports.samples import samples
 from journey_analytics.reports.section import Section, Table
@@ -37,7 +35,6 @@ class Content:
         cards: its alerts as they are shown.
         sections: in order.
         samples: journeys to open numbers to, by stage and channel.
-        currency: of all revenue; none where there are several or none is named.
     """
 
     findings: Findings
@@ -45,7 +42,6 @@ class Content:
     cards: list[AlertCard]
     sections: tuple[Section, ...]
     samples: dict[tuple[str, str], Table]
-    currency: str | None
 
     @property
     def headline(self) -> str:
@@ -60,12 +56,8 @@ class Content:
             state = "still going on" if still == len(self.cards) else f"{count(still)} of them still going on"
         cost = f"{count(self.found.journeys_lost)} journeys lost beyond expectation"
         if self.found.value_at_risk is not None:
-            cost += f", {self.priced(self.found.value_at_risk)} at risk"
+            cost += f", {money(self.found.value_at_risk, self.found.currency)} at risk"
         return f"{several(len(self.cards), 'drop-off alert')}, {state}: {cost}."
-
-    def priced(self, amount: Decimal) -> str:
-        """An amount with its currency, where all revenue is of one."""
-        return " ".join(filter(None, (money(amount), self.currency)))
 
     @property
     def lead(self) -> str:
@@ -108,13 +100,4 @@ def read_content(snapshot: Snapshot) -> Content:
             checks(snapshot),
         ),
         samples(snapshot, model, [*findings.cells, *findings.funnels[KIND]]),
-        _currency(snapshot),
     )
-
-
-def _currency(snapshot: Snapshot) -> str | None:
-    found = query(
-        snapshot,
-        "select distinct currency from mart_touchpoints where currency is not null order by currency limit 2",
-    )
-    return str(found.item()) if found.height == 1 else None

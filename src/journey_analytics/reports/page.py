@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import shlex
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from journey_analytics.reports.archive import PastReport
 from journey_analytics.reports.content import Content
@@ -22,12 +23,13 @@ from journey_analytics.reports.definitions import terms
 from journey_analytics.reports.findings import KIND, Cell
 from journey_analytics.reports.section import Opening
 from journey_analytics.reports.summary import title
-from journey_analytics.reports.wording import count, interval, percent
+from journey_analytics.reports.wording import count, interval, money, percent
 
 _TEMPLATES = "reports/templates"
 _OPEN_ROWS = 12
 """A table of no more rows stands open below its chart."""
 
+_DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 _MAIL_CELLS = 8
 _MAIL_CARDS = 10
 
@@ -115,7 +117,7 @@ def _key_figures(content: Content) -> list[KeyFigure]:
             if content.cards
             else []
         ),
-        *([KeyFigure("value at risk", content.priced(value))] if value is not None else []),
+        *([KeyFigure("value at risk", money(value, content.found.currency))] if value is not None else []),
         KeyFigure("customers", count(findings.customers)),
         KeyFigure("journeys", count(findings.journeys)),
         *(
@@ -142,6 +144,15 @@ def command(opening: Opening, as_of: str) -> str:
     return shlex.join([*words, "--outcome", "dropped", "--as-of", as_of])
 
 
+def whole_days(text: str) -> Markup:
+    """A text as HTML in which no line ends inside a day.
+
+    >>> print(whole_days("<b> since 2026-03-10"))
+    &lt;b&gt; since <time>2026-03-10</time>
+    """
+    return Markup(_DAY.sub(r"<time>\g<0></time>", str(escape(text))))
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -151,7 +162,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "count": count, "command": command, "interval": _of_cell}
+    environment.filters |= {
+        "percent": percent,
+        "count": count,
+        "command": command,
+        "interval": _of_cell,
+        "whole_days": whole_days,
+    }
     environment.tests["opening"] = lambda value: isinstance(value, Opening)
     return environment
 

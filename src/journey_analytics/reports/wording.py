@@ -65,13 +65,13 @@ def count(number: float | None) -> str:
     return NOTHING if number is None else f"{number:,.0f}"
 
 
-def money(amount: Decimal | float | None) -> str:
-    """An amount with two decimals; of which currency, its heading says.
+def money(amount: Decimal | float | None, currency: str | None = None) -> str:
+    """An amount with two decimals; of which currency, its heading says where it has none itself.
 
-    >>> money(Decimal("4211.5"))
-    '4,211.50'
+    >>> money(Decimal("4211.5")), money(Decimal("4211.5"), "EUR")
+    ('4,211.50', '4,211.50 EUR')
     """
-    return NOTHING if amount is None else f"{amount:,.2f}"
+    return NOTHING if amount is None else " ".join(filter(None, (f"{amount:,.2f}", currency)))
 
 
 def day(value: date | None) -> str:

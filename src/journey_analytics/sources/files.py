@@ -13,6 +13,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -89,6 +90,17 @@ def find_files(
     if problems:
         raise SourceError(problems)
     return {} if is_missing else found
+
+
+def names_there(folder: Path, source: Source) -> set[str]:
+    """The names of the files that the source's patterns find now, whatever is in them."""
+    names: set[str] = set()
+    for patterns in source.mapping.inputs.values():
+        for pattern in patterns:
+            # what is no pattern finds nothing, and is for a run to complain of
+            with suppress(NotImplementedError, ValueError):
+                names.update(path.name for path in _matching(folder, pattern) if path.is_file())
+    return names
 
 
 def fingerprint(path: Path) -> InputFile:

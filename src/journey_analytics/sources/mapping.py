@@ -66,6 +66,7 @@ class SourceMapping(BaseModel):
     )
     late_window: Duration = Field(
         default=timedelta(),
+        le=timedelta(days=36_500),
         description="How long after a day its events may still come: the gates judge no younger day.",
     )
     timezone: str = Field("UTC", description="Zone of times that carry none.")

@@ -1,14 +1,14 @@
 """The quarantine: rows that were put aside at load, as people look for them.
 
 Belongs here: counting the rows by source, load and reason, and showing them; of the loads in force, and of
-those that the last run read and a gate refused.
+those that the last run read and a gate refused, as long as their files are there.
 Does not belong here: what puts a row aside (values.py), and bringing it back (release.py).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import Problem, SourceError, advise
 from journey_analytics.sources.batches import in_force
+from journey_analytics.sources.files import names_there
 from journey_analytics.sources.load import QUARANTINE
 from journey_analytics.sources.mapping import Source
 from journey_analytics.sources.store import Load, Store
@@ -75,20 +76,24 @@ def reasons(engine: DuckDBEngine, loads: Sequence[Load]) -> list[dict[str, Any]]
 class Quarantine:
     """The quarantine of the loads in force, and of those read after them that do not count.
 
+    A refused load is nothing once its file is taken away: nothing of it came in, and nothing will.
+
     Args:
         engine: an open one, in which the rows are shown as a view.
+        folder: the project's.
         store: of the project.
         sources: those of the project.
     """
 
-    def __init__(self, engine: DuckDBEngine, store: Store, sources: Sequence[Source]) -> None:
+    def __init__(self, engine: DuckDBEngine, folder: Path, store: Store, sources: Sequence[Source]) -> None:
         counting = in_force(store, sources)
         self._engine = engine
         parts = []
         if any(loads for _, loads in counting):
             parts.append(f"select *, true as is_loaded from ({store.quarantine_sql(counting)})")
         if uncounted := store.uncounted_quarantine():
-            parts.append(_refused(uncounted, store))
+            there = {source.name: names_there(folder, source) for source in sources}
+            parts.append(_refused(uncounted, store, there))
         self._is_empty = not parts
         if parts:
             engine.create_view(QUARANTINE, " union all ".join(parts))
@@ -141,8 +146,14 @@ class Quarantine:
         return [_bad_row(row) for row in found]
 
 
-def _refused(files: Sequence[Path], store: Store) -> str:
-    """SQL of the bad rows of the loads that the last run read, where none was counted in after them."""
+def _refused(files: Sequence[Path], store: Store, there: Mapping[str, Collection[str]]) -> str:
+    """SQL of the bad rows of the loads that the last run read, where none was counted in after them.
+
+    Args:
+        files: of the store.
+        store: of the project.
+        there: by source, the names of the files that it has now.
+    """
     listed = ", ".join(quoted_path(path) for path in files)
     counted = {
         load.source: load.received_us for load in sorted(store.loads, key=lambda load: load.received_us)
@@ -150,9 +161,16 @@ def _refused(files: Sequence[Path], store: Store) -> str:
     later = "".join(
         f" and (source <> {quoted(source)} or received_us > {last})" for source, last in counted.items()
     )
+    # a row of files that were read together by a query is of none of them
+    are_there = " or ".join(
+        f"(source = {quoted(source)} and coalesce(file in ({', '.join(map(quoted, sorted(names)))}), true))"
+        for source, names in there.items()
+        if names
+    )
     return (
-        f"select *, false as is_loaded from read_parquet([{listed}]) where true{later} "
-        "qualify received_us = max(received_us) over (partition by source)"
+        f"select * from (select *, false as is_loaded from read_parquet([{listed}]) where true{later} "
+        "qualify received_us = max(received_us) over (partition by source)) "
+        f"where {are_there or 'false'}"
     )
 
 

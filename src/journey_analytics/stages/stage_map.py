@@ -6,7 +6,6 @@ Belongs here: the whole that other rooms are handed. Does not belong here: readi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from journey_analytics.stages.rule_tests import RuleTest
 from journey_analytics.stages.rules import StageRule
@@ -22,7 +21,8 @@ class StageMap:
         starter_rules: how many of the rules are shipped.
         tests: the project's own; those of the starter rules when it has no rules of its own.
         unused_lists: named lists that no rule asks for.
-        shipped_files: the package's files that rules come from.
+        written: what the files that it was read from say, shipped ones too, without tests; the same
+            text gives the same stages.
         unseen: numbers of starter rules that are known to have taken nothing.
     """
 
@@ -31,7 +31,7 @@ class StageMap:
     starter_rules: int = 0
     tests: tuple[RuleTest, ...] = ()
     unused_lists: tuple[str, ...] = ()
-    shipped_files: tuple[Path, ...] = ()
+    written: tuple[str, ...] = ()
     unseen: frozenset[int] = frozenset()
 
     @property

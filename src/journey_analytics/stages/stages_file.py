@@ -120,7 +120,8 @@ def _read(
         raise StageRuleError(problems)
     asked_for = _lists_named(file)
     unused = tuple(name for name in lists if name not in asked_for)
-    return StageMap(model, rules, len(behind), tests, unused, starter.shipped_files if starter else ())
+    written = (file.says(without=("tests",)), *(starter.written if starter else ()))
+    return StageMap(model, rules, len(behind), tests, unused, written)
 
 
 def starter_names() -> list[str]:
@@ -131,11 +132,14 @@ def starter_names() -> list[str]:
 @cache
 def starter_rules(name: str) -> StageMap:
     """The shipped rules of the shipped stage model `name`, with their tests."""
-    paths = tuple(Path(str(_STARTER / file)) for file in (f"{name}.yaml", _EVENT_NAMES))
+    own, event_names = (
+        YamlFile(Path(str(_STARTER / file)), StageRuleError) for file in (f"{name}.yaml", _EVENT_NAMES)
+    )
     problems: list[Problem] = []
-    shared = read_lists(YamlFile(paths[1], StageRuleError), problems.append)
-    found = _read(YamlFile(paths[0], StageRuleError), shipped(name), None, shared, problems)
-    return StageMap(found.model, found.rules, len(found.rules), found.tests, shipped_files=paths)
+    shared = read_lists(event_names, problems.append)
+    found = _read(own, shipped(name), None, shared, problems)
+    written = (*found.written, event_names.says())
+    return StageMap(found.model, found.rules, len(found.rules), found.tests, written=written)
 
 
 def _starter_of(file: YamlFile, model: StageModel, problems: list[Problem]) -> StageMap | None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from journey_analytics.alerts.published import read_alerts
 from journey_analytics.local_days import to_moment
 from journey_analytics.record import append
+from journey_analytics.reports.sections.alerts import cards
 from journey_analytics.restatements import TABLE
 from tests.unit.published import publish
 
@@ -115,3 +119,25 @@ def test_without_an_alert_only_the_own_run_is_asked(tmp_path: Path) -> None:
 def test_a_run_that_restated_nothing_gives_no_doubt(tmp_path: Path) -> None:
     (alert,) = read_alerts(publish(tmp_path, mart_stage_alerts=[_ALERT])).alerts
     assert alert.restated == []
+
+
+@pytest.mark.parametrize(
+    ("currencies", "worth"),
+    [(["EUR", None, "EUR"], "1,234.50 EUR"), (["EUR", "USD"], "1,234.50"), ([None], "1,234.50")],
+)
+def test_money_has_its_currency_where_all_revenue_is_of_one(
+    tmp_path: Path, currencies: list[str | None], worth: str
+) -> None:
+    """On an alert's card, and in the sentence beside it."""
+    snapshot = publish(
+        tmp_path,
+        mart_stage_alerts=[{**_ALERT, "cause_dimension": "device", "value_at_risk": Decimal("1234.50")}],
+        mart_stage_days=[{"stage": "interest", "funnel_kind": "touched"}],
+        mart_touchpoints=[
+            {"touchpoint_number": number, "event_id": str(number), "currency": currency}
+            for number, currency in enumerate(currencies, start=1)
+        ],
+    )
+    (card,) = cards(snapshot, read_alerts(snapshot))
+    assert card.numbers["value at risk"] == worth
+    assert card.sentences[1].endswith(f", {worth.replace('1,234.50', '1,234')} in revenue at risk.")

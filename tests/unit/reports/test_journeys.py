@@ -214,3 +214,22 @@ def test_the_journeys_of_a_past_report_are_those_of_its_snapshot(tmp_path: Path)
     (new, *_) = [name for name in found["2026-04-06"] if name not in found["2026-01-06"]]
     assert journey("journeys", "show", new, "-p", str(made), "--as-of", "2026-04-06").returncode == 0
     assert journey("journeys", "show", new, "-p", str(made), "--as-of", "2026-01-06").returncode == 2
+
+
+def test_times_are_printed_with_the_zone_they_are_in(folder: Path) -> None:
+    """Those of journeys in the project's, those of a query in UTC; days and texts have none."""
+    at = ("-p", str(folder))
+    listed = journey("journeys", "list", *at, "--stage", "consideration")
+    assert "entered_at (Europe/Berlin)" in listed.stdout
+    assert "stage_entered_at (Europe/Berlin)" in listed.stdout
+    assert "customer_id (" not in listed.stdout
+    name = json.loads(journey("journeys", "list", *at, "--limit", "1", "--json").stdout)["journeys"][0]
+    shown = journey("journeys", "show", name["journey_id"], *at).stdout
+    assert "time (Europe/Berlin)" in shown
+    (to,) = [line for line in shown.splitlines() if line.startswith("to ")]
+    assert to.endswith(" (Europe/Berlin)")
+    asked = "select journey_id, entered_at, entry_date from mart_journeys limit 1"
+    told = journey("query", *at, asked).stdout
+    assert "entered_at (UTC)" in told
+    assert "entry_date (" not in told
+    assert journey("query", *at, "--csv", asked).stdout.startswith("journey_id,entered_at,entry_date\n")

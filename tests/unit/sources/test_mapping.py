@@ -64,6 +64,7 @@ def test_an_unknown_key_is_named_with_the_closest(tmp_path: Path) -> None:
         ("files", "timezone: Mars/Base\nfiles", "web.yaml:3:11", "timezone: unknown time zone"),
         ("files", "delimiter: ';;'\nfiles", "web.yaml:3:12", "delimiter: String should have at most"),
         ("files", "key: id\nfiles", "web.yaml:3:6", "key: this is no list: id"),
+        ("files", "late_window: 9999999d\nfiles", "web.yaml:3:14", "late_window: Input should be less than"),
     ],
 )
 def test_a_wrong_value_is_told_at_the_value(

@@ -68,7 +68,8 @@ def _refused(project: Project, now: datetime) -> None:
 
 def _left(project: Project) -> list[tuple[str, int]]:
     with DuckDBEngine() as engine:
-        heaps = Quarantine(engine, Store(project.store_folder), project.sources).heaps()
+        store = Store(project.store_folder)
+        heaps = Quarantine(engine, project.folder, store, project.sources).heaps()
     return sorted((heap.reason, heap.rows) for heap in heaps)
 
 
@@ -272,3 +273,20 @@ def test_rows_of_a_refused_load_are_shown_until_one_counts(tmp_path: Path) -> No
     heaps = json.loads(journey("quarantine", "list", "-p", folder, "--json").stdout)
     assert [heap["is_loaded"] for heap in heaps] == [True] * len(heaps)
     assert sum(heap["rows"] for heap in heaps) == 3
+
+
+def test_rows_of_a_refused_file_are_shown_as_long_as_it_is_there(tmp_path: Path) -> None:
+    """Of two files of one refused run those of the one that stays; rows of loads that count stay for good."""
+    folder = tmp_path / "in"
+    write(folder / "sun.csv", _HEADER + "0,never,view,c1,\n")
+    _load(_project(tmp_path))
+    write(folder / "mon.csv", _HEADER + "1,soon,view,c1,\n2,later,view,c1,\n")
+    write(folder / "tue.csv", _HEADER + "3,2024-05-07,,c1,\n")
+    project = _project(tmp_path)
+    _refused(project, _LATER)
+    assert _left(project) == [("no event name", 1), ("not a time", 1), ("not a time", 2)]
+    (folder / "mon.csv").unlink()
+    assert _left(project) == [("no event name", 1), ("not a time", 1)]
+    (folder / "tue.csv").rename(folder / "tue.done")
+    (folder / "sun.csv").unlink()
+    assert _left(project) == [("not a time", 1)]

@@ -13,6 +13,7 @@ import pytest
 from journey_analytics.errors import ConfigError, StageRuleError
 from journey_analytics.project import read_project
 from journey_analytics.query import query
+from journey_analytics.stages import stages_file
 from journey_analytics.stages.check import check_rules
 from journey_analytics.stages.compile import ProjectTime
 from journey_analytics.stages.conditions import Comparison, Condition
@@ -24,7 +25,7 @@ from tests.conftest import run_project
 from tests.unit.files import told, write
 
 _TIME = ProjectTime(ZoneInfo("Europe/Berlin"), timedelta(minutes=30))
-_EVENT_NAMES = Path(starter_rules("seven_stage").shipped_files[1])
+_EVENT_NAMES = Path(stages_file.__file__).parent / "starter_rules" / "event_names.yaml"
 
 # https://support.google.com/analytics/answer/9267735, the events that say something of a customer's way
 _GA4 = """
@@ -101,7 +102,7 @@ def test_a_project_without_rules_uses_those_of_its_stage_model(tiny: Path) -> No
     project = read_project(tiny)
     assert project.stage_map == starter_rules("seven_stage")
     assert project.stage_map.own_rules == ()
-    assert set(project.stage_map.shipped_files) <= set(project.rule_files)
+    assert YamlFile(_EVENT_NAMES).says() in project.stage_map.written
     assert project.config_sha256 != with_rules
 
 

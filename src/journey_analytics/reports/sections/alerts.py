@@ -90,22 +90,22 @@ def _doubts(found: Alerts) -> str:
 
 def cards(snapshot: Snapshot, found: Alerts) -> list[AlertCard]:
     """The alerts, the one that cost most first."""
-    return [_card(snapshot, alert) for alert in found.alerts]
+    return [_card(snapshot, alert, found.currency) for alert in found.alerts]
 
 
-def _card(snapshot: Snapshot, alert: Alert) -> AlertCard:
+def _card(snapshot: Snapshot, alert: Alert, currency: str | None) -> AlertCard:
     row = alert.figures
     numbers = {
         "did not go on": f"{percent(row['early_drop_off_rate'])} instead of {percent(row['baseline_rate'])}",
         "journeys lost beyond expectation": count(row["excess_drops"]),
     }
     if row["value_at_risk"] is not None:
-        numbers["value at risk"] = money(row["value_at_risk"])
+        numbers["value at risk"] = money(row["value_at_risk"], currency)
     causes = [_values(cause, _CAUSE_VALUES) for cause in alert.causes]
     exits = [_values(way, _EXIT_VALUES) for way in alert.exits]
     return AlertCard(
         title(alert),
-        sentences(alert),
+        sentences(alert, currency),
         bool(row["is_data_suspect"]),
         numbers,
         (
