@@ -244,14 +244,16 @@ class Project:
     def config_sha256(self) -> str:
         """One hash over what decides the numbers besides the events: settings, mappings and rules.
 
-        What they say counts, not how it is written. Of the settings all that are not known to decide none; of
-        a mapping what decides the events; of stages.yaml all but its tests.
+        Of stages and channels counts what is said, not how it is written, and no test; of the settings all
+        that is not known to decide none; of a mapping what decides the events. Lists that the product ships
+        are known by its version.
         """
         digest = hashlib.sha256(self.settings.model_dump_json(exclude=_DECIDE_NO_NUMBER).encode())
         for source in self.sources:
             digest.update(b"\0" + source.mapping.decides_events.encode())
         digest.update(b"\0" + str(self.channels).encode())
         for stage_map in self.stage_maps:
+            digest.update(b"\0" + stage_map.model.model_dump_json().encode())
             digest.update(b"\0" + "\0".join(stage_map.written).encode())
         return digest.hexdigest()
 
@@ -305,8 +307,8 @@ def read_project(folder: Path) -> Project:
     sources = _read_sources(file, folder, said.sources, channels, problems)
     if settings is not None and model is not None:
         problems.extend(_stage_problems(file, settings, model))
-    if model is not None and len(sources) == len(said.sources):
-        problems.extend(accept_problems(file, [source.name for source in sources], model.names))
+    if maps and len(sources) == len(said.sources):
+        problems.extend(accept_problems(file, [source.name for source in sources], maps[0].model.names))
     if problems or settings is None or model is None:
         raise ConfigError(problems)
     return Project(folder, settings, tuple(sources), tuple(maps), channels)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from journey_analytics.local_days import end_of_day_us, local_day, to_moment, to_us, utc_offsets
+from journey_analytics.local_days import FIRST_DAY, end_of_day_us, local_day, to_moment, to_us, utc_offsets
+from journey_analytics.sources.values import EARLIEST_US
 
 _BERLIN = ZoneInfo("Europe/Berlin")
 _HOUR = 3_600_000_000
@@ -19,6 +20,10 @@ def test_a_moment_comes_back_as_it_went() -> None:
     """To the microsecond, before 1970 too."""
     for moment in (datetime(2024, 5, 1, 1, 2, 3, 4, tzinfo=UTC), datetime(1969, 12, 31, tzinfo=UTC)):
         assert to_moment(to_us(moment)) == moment
+
+
+def test_the_first_day_that_can_be_asked_for_has_the_first_event_that_there_can_be() -> None:
+    assert local_day(EARLIEST_US, ZoneInfo("UTC")) == FIRST_DAY
 
 
 def test_the_day_when_clocks_go_forward_has_23_hours() -> None:

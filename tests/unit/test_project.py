@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -124,6 +125,17 @@ def test_a_mapping_and_rules_change_the_hash_of_a_project(tmp_path: Path) -> Non
     assert _hash(tmp_path, stages=_STAGES.replace("event_name: visit", "event_name: click")) != plain
     first, last = _STAGES.removeprefix("rules:\n").split("  - rule: visit")
     assert _hash(tmp_path, stages=f"rules:\n  - rule: visit{last}{first}") != plain
+
+
+def test_another_shipped_stage_model_changes_the_hash_of_a_project(tmp_path: Path) -> None:
+    """A stage that is no longer required moves the closed funnel, and stands in no file of the project."""
+    project = read_project(_project(tmp_path))
+    stage_map = project.stage_map
+    first, *others = stage_map.model.stages
+    other = first.model_copy(update={"required": not first.required})
+    model = stage_map.model.model_copy(update={"stages": (other, *others)})
+    changed = replace(project, stage_maps=(replace(stage_map, model=model),))
+    assert changed.config_sha256 != project.config_sha256
 
 
 @pytest.mark.parametrize(

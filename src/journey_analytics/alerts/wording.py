@@ -73,7 +73,7 @@ def places(found: Alerts, most: int) -> str:
     return " ".join(f"{title(alert)}." for alert in alerts[:most])
 
 
-def sentences(alert: Alert, currency: str | None = None) -> list[str]:
+def sentences(alert: Alert, currency: str | None) -> list[str]:
     """What changed, what it cost, what carries it, what was done instead, whether to doubt the data.
 
     Args:

@@ -17,7 +17,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import ConfigError, Problem, advise
 from journey_analytics.touchpoints import RULE_COLUMNS, Kind
@@ -49,7 +49,7 @@ def lazy_frame(source: Any, columns: Sequence[str], condition_mask: str | None) 
         _check_columns(columns, frame.collect_schema().names())
         frame = frame.select(columns)
     if frame is None or condition_mask is not None:
-        engine = DuckDBEngine()
+        engine = DuckDBEngine(limits=Limits(threads=pl.thread_pool_size()))
         if frame is None:
             _open_files(engine, Path(source), columns)
         else:

@@ -45,9 +45,18 @@ def accept_problems(file: YamlFile, sources: Collection[str], stages: Collection
     return problems
 
 
-def is_known_by_data(name: str) -> bool:
-    """Whether only the data can tell that there is such a check: of a channel or an event."""
-    return name.partition(" ")[0] in _OF_DATA
+def known_by_data(name: str) -> str | None:
+    """The series without which there is no such check, where only the data can tell; none for all others.
+
+    What is missing in an event has a series only while something is missing: the event itself tells.
+
+    >>> known_by_data("missing device in order of web"), known_by_data("hours of web")
+    ('event order of web', None)
+    """
+    measure, _, part = name.partition(" ")
+    if measure == Measure.MISSING:
+        return f"{Measure.EVENT} {part.partition(' in ')[2]}"
+    return name if measure in (Measure.CHANNEL, Measure.EVENT) else None
 
 
 def _can_be(name: str, sources: Collection[str], stages: Collection[str]) -> bool:

@@ -16,7 +16,7 @@ from journey_analytics.journeys import Parameters
 from journey_analytics.local_days import end_of_day_us
 from journey_analytics.marts import current
 from journey_analytics.project import PROJECT_FILE, Project
-from journey_analytics.quality.check_names import is_known_by_data
+from journey_analytics.quality.check_names import known_by_data
 from journey_analytics.quality.learned import WEEKS, Unit, Verdict, judge
 from journey_analytics.quality.measures import ALL_SOURCES, Measure, Measures, daily_measures
 from journey_analytics.quality.profiles import judge_hours
@@ -210,7 +210,9 @@ def _check_accepted(project: Project, measures: Measures, verdicts: Sequence[Ver
             advise(accepted.check, names, "check"),
         )
         for accepted in project.settings.quality.accept
-        if accepted.day in judged and is_known_by_data(accepted.check) and accepted.check not in names
+        if accepted.day in judged
+        and (needed := known_by_data(accepted.check)) is not None
+        and needed not in names
     ]
     if problems:
         raise ConfigError(problems)

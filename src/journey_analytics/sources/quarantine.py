@@ -161,11 +161,11 @@ def _refused(files: Sequence[Path], store: Store, there: Mapping[str, Collection
     later = "".join(
         f" and (source <> {quoted(source)} or received_us > {last})" for source, last in counted.items()
     )
-    # a row of files that were read together by a query is of none of them
+    # a row of files that were read together by a query is of none of them; a member of an archive, of that
+    listed_names = {source: ", ".join(map(quoted, sorted(names))) for source, names in there.items() if names}
     are_there = " or ".join(
-        f"(source = {quoted(source)} and coalesce(file in ({', '.join(map(quoted, sorted(names)))}), true))"
-        for source, names in there.items()
-        if names
+        f"(source = {quoted(source)} and coalesce(split_part(file, '/', 1) in ({names}), true))"
+        for source, names in listed_names.items()
     )
     return (
         f"select * from (select *, false as is_loaded from read_parquet([{listed}]) where true{later} "

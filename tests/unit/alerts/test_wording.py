@@ -64,7 +64,7 @@ def test_what_comes_nearest_to_a_cause_is_named_where_none_stands_out() -> None:
         for d, v, e, s in shares
     ]
     alert = replace(_alert(cause_dimension="all", cause_value="all"), causes=causes)
-    assert sentences(alert)[2] == (
+    assert sentences(alert, None)[2] == (
         "No device, page, campaign or channel stands out from the others; channel ads as a whole comes "
         "nearest (73 % of the loss, 50 % of the journeys), but these are too few to tell."
     )
@@ -108,7 +108,7 @@ def test_what_still_goes_on_is_named_before_what_is_over() -> None:
 
 
 def test_the_sentences_say_what_changed_what_it_cost_and_what_carries_it() -> None:
-    change, cost, cause = sentences(_alert())
+    change, cost, cause = sentences(_alert(), None)
     assert change == (
         "50.0 % of 1,234 journeys did not go on within 30 m, instead of 37.5 % "
         "(+12.5 points, 95 % +10.0 to +15.0; q = 0.00012)."
@@ -118,7 +118,7 @@ def test_the_sentences_say_what_changed_what_it_cost_and_what_carries_it() -> No
 
 
 def test_without_revenue_nothing_is_said_of_it() -> None:
-    assert sentences(_alert(value_at_risk=None))[1] == "154 journeys lost beyond expectation."
+    assert sentences(_alert(value_at_risk=None), None)[1] == "154 journeys lost beyond expectation."
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_without_revenue_nothing_is_said_of_it() -> None:
 )
 def test_the_cause_is_named_by_its_kind(dimension: str, value: str, channel: str, words: str) -> None:
     alert = _alert(cause_dimension=dimension, cause_value=value, cause_channel=channel)
-    assert sentences(alert)[2].startswith(words)
+    assert sentences(alert, None)[2].startswith(words)
 
 
 def test_what_was_done_instead_is_what_grew() -> None:
@@ -142,7 +142,7 @@ def test_what_was_done_instead_is_what_grew() -> None:
         {"event_name": "share", "journeys_share": 0.05, "baseline_share": 0.01, "share_change": 0.04},
         {"event_name": "search", "journeys_share": 0.2, "baseline_share": 0.49, "share_change": -0.29},
     ]
-    assert sentences(_alert(exits))[3] == (
+    assert sentences(_alert(exits), None)[3] == (
         "What those who stopped did next: (nothing) 60 % (was 40 %), help 15 % (was 10 %)."
     )
 
@@ -151,7 +151,7 @@ def test_an_event_that_fell_silent_is_a_reason_to_doubt_the_data() -> None:
     sign = {
         "sign": "fell_silent", "event_name": "order", "events_per_day": 1.0, "baseline_events_per_day": 40.0,
     }  # fmt: skip
-    told = sentences(Alert(_FIGURES, [], [], [sign], []))[-1]
+    told = sentences(Alert(_FIGURES, [], [], [sign], []), None)[-1]
     assert told == "Doubt the data first: event order all but stopped (1 a day, before 40)."
 
 
@@ -160,7 +160,7 @@ def test_a_restatement_of_a_tenth_of_the_loss_is_a_reason_to_doubt_the_data() ->
     late = {"reason": "late_events", "days": 2, "as_of": date(2026, 3, 15), "is_own": True}
     edited = {"reason": "rule_change", "days": 2, "as_of": date(2026, 3, 11), "is_own": False}
     restated = [{**late, "journeys": 16}, {**edited, "journeys": 20}, {**late, "journeys": 15}]
-    assert sentences(Alert(_FIGURES, [], [], [], restated))[-1] == (
+    assert sentences(Alert(_FIGURES, [], [], [], restated), None)[-1] == (
         "Doubt the data first: this run restated 16 journeys of these days (events that came late); the run "
         "of 2026-03-11 restated 20 journeys of these days or those they are compared with (other rules or "
         "settings)."

@@ -27,7 +27,8 @@ def measured(source: str, tonight: float = 1000) -> Measures:
     hours = np.full((DAYS, HOURS), 1000 / HOURS)
     hours[-1] = tonight / HOURS
     events = Series(source, Measure.EVENTS, "", hours.sum(axis=1), np.ones(DAYS))
-    return Measures(DAY, (events,), {source: hours})
+    orders = Series(source, Measure.EVENT, "order", hours.sum(axis=1), np.ones(DAYS))
+    return Measures(DAY, (events, orders), {source: hours})
 
 
 @pytest.fixture
@@ -127,6 +128,11 @@ def test_what_journey_yaml_accepts_does_not_stop(folder: Path) -> None:
     # only the data knows whether there is such an event
     with pytest.raises(ConfigError, match="there is not: 'event odrer"):
         check(f"{{check: event odrer of {source}, date: 2026-06-10, why: closed}}")
+    # nothing is missing in any order, so nothing is counted
+    missing = f"{{check: missing device in order of {source}, date: 2026-06-10, why: closed}}"
+    assert check(missing).status == "failed"
+    with pytest.raises(ConfigError, match="there is not: 'missing device in odrer"):
+        check(missing.replace("order", "odrer"))
 
 
 def load(rows: int, quarantined: int) -> Load:

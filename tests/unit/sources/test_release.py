@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import polars as pl
 import pytest
@@ -290,3 +291,18 @@ def test_rows_of_a_refused_file_are_shown_as_long_as_it_is_there(tmp_path: Path)
     (folder / "tue.csv").rename(folder / "tue.done")
     (folder / "sun.csv").unlink()
     assert _left(project) == [("not a time", 1)]
+
+
+def test_rows_of_a_refused_archive_are_shown_as_long_as_it_is_there(tmp_path: Path) -> None:
+    """Their file is a member's, and what is there or gone is the archive."""
+    mapping = _project(tmp_path).folder / "web.yaml"
+    mapping.write_text(mapping.read_text(encoding="utf-8").replace("*.csv", "*.zip"), encoding="utf-8")
+    archive = tmp_path / "in" / "week.zip"
+    archive.parent.mkdir()
+    with ZipFile(archive, "w") as members:
+        members.writestr("mon.csv", _HEADER + "1,soon,view,c1,\n2,2024-05-06,view,c1,\n")
+    project = read_project(tmp_path)
+    _refused(project, _LATER)
+    assert _left(project) == [("not a time", 1)]
+    archive.unlink()
+    assert _left(project) == []
