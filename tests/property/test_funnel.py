@@ -136,8 +136,8 @@ def test_an_unrelated_customer_changes_no_other_journey(
     before = {table: contents(engine, table) for table in tables}
     run(engine, [*strangers, *events], setup)
     for table in tables:
-        engine.execute(f"delete from {table} where customer_id = 'stranger'")
-        assert contents(engine, table) == before[table]
+        engine.create_table("of_others", f"select * from {table} where customer_id <> 'stranger'")
+        assert contents(engine, "of_others") == before[table]
 
 
 @given(continued=st.integers(0, 400), dropped=st.integers(0, 400), undecided=st.integers(0, 3))
