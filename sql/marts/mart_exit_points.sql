@@ -7,44 +7,30 @@
 -- Params: none.
 with
 
-dropped as (
-
-    select
-        stage_model,
-        journey_id,
-        funnel_kind,
-        stage,
-        stage_ordinal,
-        first_channel,
-        entry_channel,
-        last_channel
-    from int_journey_stages
-    where outcome = 'dropped'
-
-),
-
 -- the channels of a role share out the journeys, so every role is summed from these few rows
 exits as (
 
     select
-        dropped.stage_model,
-        dropped.funnel_kind,
-        dropped.stage,
-        dropped.stage_ordinal,
-        dropped.first_channel,
-        dropped.entry_channel,
-        dropped.last_channel,
+        int_journey_stages.stage_model,
+        int_journey_stages.funnel_kind,
+        int_journey_stages.stage,
+        int_journey_stages.stage_ordinal,
+        int_journey_stages.first_channel,
+        int_journey_stages.entry_channel,
+        int_journey_stages.last_channel,
         int_journey_exits.event_name,
         int_journey_exits.page_path,
         count(*) as journeys_dropped
-    from dropped
+    from int_journey_stages
     inner join int_journey_exits
         on
-            dropped.stage_model = int_journey_exits.stage_model
-            and dropped.journey_id = int_journey_exits.journey_id
+            int_journey_stages.stage_model = int_journey_exits.stage_model
+            and int_journey_stages.journey_id = int_journey_exits.journey_id
+    where int_journey_stages.outcome = 'dropped'
     group by
-        dropped.stage_model, dropped.funnel_kind, dropped.stage, dropped.stage_ordinal,
-        dropped.first_channel, dropped.entry_channel, dropped.last_channel,
+        int_journey_stages.stage_model, int_journey_stages.funnel_kind, int_journey_stages.stage,
+        int_journey_stages.stage_ordinal, int_journey_stages.first_channel,
+        int_journey_stages.entry_channel, int_journey_stages.last_channel,
         int_journey_exits.event_name, int_journey_exits.page_path
 
 ),

@@ -57,3 +57,5 @@ PROPERTY = re.compile(r"properties[.][A-Za-z_][A-Za-z0-9_]*")
 """A property as rules and settings name it."""
 
 UNASSIGNED_CHANNEL = "unassigned"
+UNMAPPED = "(unmapped)"
+"""What stands for the stage of an event that no rule takes."""

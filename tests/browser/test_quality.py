@@ -12,7 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.project import read_project
-from journey_analytics.quality.measures import DAYS, Measure, Measures, Series
+from journey_analytics.quality.check_names import Measure
+from journey_analytics.quality.measures import DAYS, Measures, Series
 from journey_analytics.quality.results import CheckResult
 from journey_analytics.reports.quality import write_quality
 from journey_analytics.sources.load import QUARANTINE

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from journey_analytics.contracts import contracts
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import marts, models
 from journey_analytics.quality.sql_checks import run_sql_checks
@@ -153,12 +154,9 @@ def test_interval_is_wilsons(engine: DuckDBEngine, continued: int, dropped: int,
         "'all' as channel_role, 'all' as channel, stage, 0.5e0 as continuation_rate, "
         "0.4e0 as continuation_rate_low, 0.6e0 as continuation_rate_high from int_funnel_stages"
     )
-    engine.execute(
-        "create or replace table int_stage_changes (stage_model varchar, channel_role varchar, "
-        "channel varchar, stage varchar, early_drop_off_rate double, baseline_rate double, change double, "
-        "change_low double, change_high double, p_value double, q_value double, is_alert boolean, "
-        "first_date date, last_date date, excess_drops double, value_at_risk double)"
-    )
+    changes = contracts()["int_stage_changes"].column_types
+    columns = ", ".join(f"{name} {kind}" for name, kind in changes.items())
+    engine.execute(f"create or replace table int_stage_changes ({columns})")
     engine.execute(
         "create or replace table mart_stage_funnel as select 'm' as stage_model, "
         "'progressive' as funnel_kind, 'all' as channel_role, 'all' as channel, stage, "

@@ -20,8 +20,8 @@ _NEAR = 0.5
 def quality(*, project: Project = Path(), as_json: AsJson = False) -> int:
     """What the gates of the last run found, also when they stopped it: what did not hold, what nearly."""
     from journey_analytics.project import read_project
+    from journey_analytics.quality.check_names import Measure
     from journey_analytics.quality.last_run import last_run, latest, nearness
-    from journey_analytics.quality.measures import Measure
     from journey_analytics.reports.quality import PAGE, headline, outcome, summarise
 
     read = read_project(project)

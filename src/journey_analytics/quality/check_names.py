@@ -1,16 +1,52 @@
 """The names of the learned checks, so that journey.yaml can name them before any day is judged.
 
-Belongs here: which names there can be, and the one closest to a misspelt one.
+Belongs here: what is measured by name, which names there can be, and the one closest to a misspelt one.
 Does not belong here: which of them a day really has (staged.py): channels and events are known by their data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from enum import StrEnum
 
 from journey_analytics.errors import Problem, closest
-from journey_analytics.quality.measures import ALL_SOURCES, CARRIED, UNMAPPED, Measure
+from journey_analytics.touchpoints import UNMAPPED
 from journey_analytics.yaml_file import YamlFile
+
+ALL_SOURCES = "all sources"
+
+CARRIED = {
+    "customer_ref": "customer_refs",
+    "anonymous_ref": "anonymous_refs",
+    "session_ref": "session_refs",
+    "utm_source": "utm_sources",
+    "utm_medium": "utm_mediums",
+    "utm_campaign": "utm_campaigns",
+    "referrer_host": "referrer_hosts",
+    "page_path": "page_paths",
+    "device": "devices",
+    "country": "countries",
+    "currency": "currencies",
+    "score": "scores",
+    "revenue": "revenues",
+}
+"""Columns that may be null, and the count of the events that carry a value."""
+
+
+class Measure(StrEnum):
+    """What is measured of a source and day, in the words of a check's name."""
+
+    EVENTS = "events"
+    CHANNEL = "channel"
+    STAGE = "stage"
+    EVENT = "event"
+    MISSING = "missing"
+    NEGATIVE = "negative revenue"
+    REVENUE = "mean revenue"
+    FRESHNESS = "freshness"
+    HOURS = "hours"
+    CLOCK = "clock"
+
 
 _WHOLE = (
     Measure.EVENTS,
@@ -21,8 +57,8 @@ _WHOLE = (
     Measure.CLOCK,
 )
 """Of a source as a whole; the others are of a part of it."""
-_OF_DATA = (Measure.CHANNEL, Measure.EVENT, Measure.MISSING)
-"""Of parts that only the data knows."""
+_OF_DATA = (Measure.CHANNEL, Measure.EVENT)
+"""Of a part that only the data knows."""
 
 
 def accept_problems(file: YamlFile, sources: Collection[str], stages: Collection[str]) -> list[Problem]:
@@ -56,16 +92,18 @@ def known_by_data(name: str) -> str | None:
     measure, _, part = name.partition(" ")
     if measure == Measure.MISSING:
         return f"{Measure.EVENT} {part.partition(' in ')[2]}"
-    return name if measure in (Measure.CHANNEL, Measure.EVENT) else None
+    return name if measure in _OF_DATA else None
 
 
 def _can_be(name: str, sources: Collection[str], stages: Collection[str]) -> bool:
     measured, _, source = name.rpartition(" of ")
     if source == ALL_SOURCES:
         return measured == Measure.EVENTS and len(sources) > 1
+    if source not in sources:
+        return False
+    if measured in _WHOLE:
+        return True
     measure, _, part = measured.partition(" ")
-    if source not in sources or measured in _WHOLE:
-        return source in sources
     if measure == Measure.STAGE:
         return part in stages or part == UNMAPPED
     if measure == Measure.MISSING:
@@ -93,6 +131,6 @@ def _like(name: str, sources: Collection[str], stages: Collection[str]) -> Itera
         yield from (f"{measure} of {source}" for measure in _WHOLE)
         yield from (f"{Measure.STAGE} {stage} of {source}" for stage in (*stages, UNMAPPED))
         if part:
-            yield from (f"{measure} {part} of {source}" for measure in (Measure.CHANNEL, Measure.EVENT))
+            yield from (f"{measure} {part} of {source}" for measure in _OF_DATA)
         if event_name:
             yield from (f"{Measure.MISSING} {column} in {event_name} of {source}" for column in CARRIED)

@@ -27,8 +27,10 @@ from typing import Literal
 
 import numpy as np
 
-from journey_analytics.quality.measures import ALL_SOURCES, DAYS, UNMAPPED, Floats, Measure, Measures, Series
+from journey_analytics.quality.check_names import ALL_SOURCES, Measure
+from journey_analytics.quality.measures import DAYS, Floats, Measures, Series
 from journey_analytics.quality.unusual_days import is_unusual
+from journey_analytics.touchpoints import UNASSIGNED_CHANNEL, UNMAPPED
 
 WEEKS = 8
 LEAST_WEEKS = 4
@@ -108,7 +110,7 @@ _RULES: Mapping[Measure, Mapping[Level, _Rule]] = {
     Measure.REVENUE: {"warn": _Rule(1 / 1.7, 1.7), "fail": _Rule(1 / 2.5, 2.5)},
 }
 _WORTH_WATCHING: Mapping[tuple[Measure, str], Mapping[Level, _Rule]] = {
-    (Measure.CHANNEL, "unassigned"): {"warn": _Rule(None, 2.5, 0.05), "fail": _Rule(None, 5.0, 0.15)},
+    (Measure.CHANNEL, UNASSIGNED_CHANNEL): {"warn": _Rule(None, 2.5, 0.05), "fail": _Rule(None, 5.0, 0.15)},
     (Measure.STAGE, UNMAPPED): {"warn": _Rule(None, 2.0, 0.03), "fail": _Rule(None, 4.0, 0.1)},
 }
 """Parts that everything falls into which is not understood: they are to stay small."""

@@ -1,7 +1,7 @@
 """Measures: what every night is compared by, one number per local day, from the data itself.
 
 Belongs here: the measures and how the counts of `int_daily_counts` and `int_daily_stages` become them.
-Does not belong here: what is usual (learned.py).
+Does not belong here: their names (check_names.py) and what is usual (learned.py).
 """
 
 from __future__ import annotations
@@ -9,53 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from journey_analytics.quality.check_names import CARRIED, Measure
+
 Floats = npt.NDArray[np.float64]
 
 DAYS = 440
 """Days that the counts may reach back to, the last one included: those of last year's look-back too."""
-ALL_SOURCES = "all sources"
-UNMAPPED = "(unmapped)"
-"""The part of what no stage rule takes."""
 HOURS = 24
 _DAY_HOURS = 24.0
-
-CARRIED = {
-    "customer_ref": "customer_refs",
-    "anonymous_ref": "anonymous_refs",
-    "session_ref": "session_refs",
-    "utm_source": "utm_sources",
-    "utm_medium": "utm_mediums",
-    "utm_campaign": "utm_campaigns",
-    "referrer_host": "referrer_hosts",
-    "page_path": "page_paths",
-    "device": "devices",
-    "country": "countries",
-    "currency": "currencies",
-    "score": "scores",
-    "revenue": "revenues",
-}
-"""Columns that may be null, and the count of the events that carry a value."""
-
-
-class Measure(StrEnum):
-    """What is measured of a source and day, in the words of a check's name."""
-
-    EVENTS = "events"
-    CHANNEL = "channel"
-    STAGE = "stage"
-    EVENT = "event"
-    MISSING = "missing"
-    NEGATIVE = "negative revenue"
-    REVENUE = "mean revenue"
-    FRESHNESS = "freshness"
-    HOURS = "hours"
-    CLOCK = "clock"
 
 
 @dataclass(frozen=True)

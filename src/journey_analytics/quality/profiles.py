@@ -12,8 +12,9 @@ from datetime import date
 
 import numpy as np
 
+from journey_analytics.quality.check_names import Measure
 from journey_analytics.quality.learned import LEAST_WEEKS, Level, Limits, Unit, Verdict
-from journey_analytics.quality.measures import HOURS, Floats, Measure, Measures
+from journey_analytics.quality.measures import HOURS, Floats, Measures
 from journey_analytics.quality.unusual_days import is_unusual
 
 _LEAST_EVENTS = 100

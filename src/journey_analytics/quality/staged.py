@@ -16,9 +16,9 @@ from journey_analytics.journeys import Parameters
 from journey_analytics.local_days import end_of_day_us
 from journey_analytics.marts import current
 from journey_analytics.project import PROJECT_FILE, Project
-from journey_analytics.quality.check_names import known_by_data
+from journey_analytics.quality.check_names import ALL_SOURCES, Measure, known_by_data
 from journey_analytics.quality.learned import WEEKS, Unit, Verdict, judge
-from journey_analytics.quality.measures import ALL_SOURCES, Measure, Measures, daily_measures
+from journey_analytics.quality.measures import Measures, daily_measures
 from journey_analytics.quality.profiles import judge_hours
 from journey_analytics.quality.results import CheckResult
 from journey_analytics.record import record_sql

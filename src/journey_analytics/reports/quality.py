@@ -14,8 +14,9 @@ from typing import Any
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.project import Project
+from journey_analytics.quality.check_names import Measure
 from journey_analytics.quality.last_run import latest, streaks, told
-from journey_analytics.quality.measures import Measure, Measures, Series
+from journey_analytics.quality.measures import Measures, Series
 from journey_analytics.quality.results import CheckResult
 from journey_analytics.reports.page import quality_page
 from journey_analytics.sources.load import QUARANTINE

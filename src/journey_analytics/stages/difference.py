@@ -18,10 +18,10 @@ from journey_analytics.project import Project
 from journey_analytics.rehearsal import Rehearsal
 from journey_analytics.run import make_tables
 from journey_analytics.stages.compile import OUTPUT_TABLE
+from journey_analytics.touchpoints import UNMAPPED
 
 Kind = Literal["events", "journeys", "customers"]
 
-UNMAPPED = "(unmapped)"
 IGNORED = "(ignored)"
 NO_STAGE = "(no stage)"
 NOT_THERE = "(not there)"

@@ -11,8 +11,9 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from journey_analytics.quality.check_names import ALL_SOURCES, Measure
 from journey_analytics.quality.learned import Verdict, judge
-from journey_analytics.quality.measures import ALL_SOURCES, DAYS, HOURS, Floats, Measure, Measures, Series
+from journey_analytics.quality.measures import DAYS, HOURS, Floats, Measures, Series
 from journey_analytics.quality.profiles import judge_hours
 from journey_analytics.quality.unusual_days import black_friday
 

@@ -8,8 +8,9 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
+from journey_analytics.quality.check_names import ALL_SOURCES, Measure
 from journey_analytics.quality.learned import Verdict, judge
-from journey_analytics.quality.measures import ALL_SOURCES, DAYS, HOURS, Floats, Measure, Measures, Series
+from journey_analytics.quality.measures import DAYS, HOURS, Floats, Measures, Series
 from journey_analytics.quality.profiles import judge_hours
 from tests.unit.quality.nights import make_up, night
 

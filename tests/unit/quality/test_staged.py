@@ -11,7 +11,8 @@ import pytest
 from journey_analytics.errors import ConfigError
 from journey_analytics.local_days import end_of_day_us, to_moment
 from journey_analytics.project import read_project
-from journey_analytics.quality.measures import DAYS, HOURS, Measure, Measures, Series
+from journey_analytics.quality.check_names import Measure
+from journey_analytics.quality.measures import DAYS, HOURS, Measures, Series
 from journey_analytics.quality.quarantine import quarantine_check
 from journey_analytics.quality.results import CheckResult, result_rows
 from journey_analytics.quality.staged import Days, counted_days, days_of, learned_checks
