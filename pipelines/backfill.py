@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -40,7 +40,8 @@ def backfill(
         failed.
     """
     try:
-        days = [day for day in plan(read_project(project), first, last, reprocess) if day.is_to_run]
+        planned_days = plan(read_project(project), first, last, reprocess, now=datetime.now(UTC))
+        days = [day for day in planned_days if day.is_to_run]
         done: list[str] = []
         for number, planned in enumerate(days, start=1):
             get_run_logger().info("%s, %d of %d: %s", planned.day, number, len(days), planned.why)

@@ -9,13 +9,13 @@ Belongs here: which days, and why. Does not belong here: the runs (journal.py), 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import ConfigError, MartError, Problem, advise
-from journey_analytics.local_days import check_day, local_day
+from journey_analytics.local_days import check_day, local_day, to_us
 from journey_analytics.marts import current
 from journey_analytics.project import Project
 from journey_analytics.record import record_sql
@@ -49,7 +49,9 @@ class PlannedDay:
     """Whether readers will see it: a day before the live one is only kept."""
 
 
-def plan(project: Project, first: date, last: date, reprocess: str = "failed") -> list[PlannedDay]:
+def plan(
+    project: Project, first: date, last: date, reprocess: str = "failed", *, now: datetime
+) -> list[PlannedDay]:
     """What a backfill from `first` to `last`, both included, would do, a day each, in order.
 
     Args:
@@ -58,10 +60,11 @@ def plan(project: Project, first: date, last: date, reprocess: str = "failed") -
         last: local day.
         reprocess: days whose run published are done again with `all` only, those whose run failed with
             `failed` and `all`; days that were not run with these inputs and rules are run in any case.
+        now: the clock, aware.
 
     Raises:
-        ConfigError: the last day is before the first, a day cannot be computed with, or `reprocess` is no
-            such word.
+        ConfigError: the last day is before the first, a day cannot be computed with or is still to come, or
+            `reprocess` is no such word.
         SourceError: an input file is missing, empty or damaged.
     """
     if reprocess not in get_args(Reprocess):
@@ -70,7 +73,7 @@ def plan(project: Project, first: date, last: date, reprocess: str = "failed") -
     if last < first:
         raise ConfigError(Problem(f"{last} is before {first}", "--from, --to", "name the first day first"))
     check_day(first)
-    check_day(last)
+    check_day(last, local_day(to_us(now), project.zone))
     store = Store(project.store_folder)
     found = find_batches(project.folder, project.sources, store)
     first_event = _first_event(project, store, found)

@@ -34,7 +34,7 @@ from journey_analytics.errors import (
     exit_code_of,
 )
 from journey_analytics.history import restore
-from journey_analytics.local_days import check_day, to_us
+from journey_analytics.local_days import check_day, local_day, to_us
 from journey_analytics.lock import hold
 from journey_analytics.machine import forget_peak_memory, free_bytes, peak_memory_bytes, size_of
 from journey_analytics.marts import Snapshot, current, live_name
@@ -99,13 +99,13 @@ def attempt(
         moves_pointer: whether readers shall see the new snapshot; it is kept either way.
 
     Raises:
-        ConfigError: the day cannot be computed with.
+        ConfigError: the day cannot be computed with, or is still to come.
         LockedError: another run holds the project.
         SourceError: an input file is missing, empty or damaged.
         MachineError: the disk refused.
     """
     if as_of is not None:
-        check_day(as_of)
+        check_day(as_of, local_day(to_us(now), project.zone))
     try:
         with hold(project.lock_file, now), ExitStack() as engine:
             journal = _Journal(project, now)

@@ -21,15 +21,22 @@ FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2199, 12, 31)
 there is room in the calendar for every time reckoned from it."""
 
 
-def check_day(day: date) -> None:
+def check_day(day: date, today: date | None = None) -> None:
     """Refuse a day that nothing can be computed for.
 
+    Args:
+        day: local day.
+        today: by this machine's clock; None where the day may be one to come.
+
     Raises:
-        ConfigError: it is before FIRST_DAY or after LAST_DAY.
+        ConfigError: it is before FIRST_DAY, after LAST_DAY or after today.
     """
     if not FIRST_DAY <= day <= LAST_DAY:
         what = f"{day} is no day that can be computed with"
         raise ConfigError(Problem(what, "the day asked for", f"name one from {FIRST_DAY} to {LAST_DAY}"))
+    if today is not None and day > today:
+        what = f"{day} is still to come: by this machine's clock it is {today}"
+        raise ConfigError(Problem(what, "the day asked for", "name a day up to today"))
 
 
 def to_us(moment: datetime) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.faults import any_order, disks, kills, stops
+from tests.faults import any_order, clocks, disks, kills, stops
 from tests.faults.outcome import Outcome, table
 
 FAULTS = {
@@ -23,6 +23,7 @@ FAULTS = {
     "broken_disk": disks.broken_disk,
     "terminated": stops.terminated,
     "two_runs": stops.two_runs,
+    "clocks": clocks.clocks,
     "any_order": any_order.any_order,
 }
 """Name to function: it is given a folder for its projects and says what came of its faults."""
@@ -34,6 +35,8 @@ def cannot(name: str) -> str | None:
         return "it needs the right to mount a small disk"
     if name == "broken_disk" and not disks.can_inject():
         return "it needs strace"
+    if name == "clocks" and not clocks.can_fake():
+        return "it needs faketime"
     return None
 
 

@@ -7,8 +7,9 @@ import json
 import random
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from tests.conftest import CHECKOUT, copy_project
 
@@ -17,6 +18,7 @@ _ACTIONS = ("visit", "visit", "visit", "cart", "order")
 # midnight in Berlin, the project's zone: whole days, which no learned gate finds odd
 _BEGIN = datetime(2025, 12, 31, 23, tzinfo=UTC)
 _FIRST, _ALL = 28 * 72, 31 * 72
+_ZONE = ZoneInfo("Europe/Berlin")
 _CHANNELS = ("email", "ads", "direct", "referral")
 
 
@@ -41,6 +43,26 @@ def _events(first: int, last: int) -> Iterator[str]:
         action, channel, who = dice.choice(_ACTIONS), dice.choice(_CHANNELS), dice.randint(1, 300)
         amount = f"{dice.randint(5, 90)}.00" if action == "order" else ""
         yield f"e{number},{at:%Y-%m-%d %H:%M:%S},{action},c{who},{channel},{amount}\n"
+
+
+def deliver_day(folder: Path, day: date) -> int:
+    """Put a file beside the others with an event of every hour of a day in Berlin; how many there are."""
+    begin, end = (
+        midnight.astimezone(UTC) for midnight in (_midnight(day), _midnight(day + timedelta(days=1)))
+    )
+    hours = [begin + number * timedelta(hours=1) for number in range((end - begin) // timedelta(hours=1))]
+    rows = (f"{at.isoformat()},{at:%Y-%m-%d %H:%M:%S},visit,c{at.hour % 5},email,\n" for at in hours)
+    (folder / "input" / f"web-{day}.csv").write_text(_HEADER + "".join(rows), encoding="utf-8")
+    return len(hours)
+
+
+def two_in_the_morning(day: date) -> datetime:
+    """When the night before a day is run: 02:00 of Berlin, or an hour later where clocks skip it."""
+    return _midnight(day).replace(hour=2)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=_ZONE)
 
 
 def live_set(folder: Path) -> str:

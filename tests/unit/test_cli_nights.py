@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -55,7 +56,9 @@ def shop(filled: Path, tmp_path: Path) -> str:
 
 
 def _days(shop: str, first: str, last: str, reprocess: str) -> list[bool]:
-    days = plan(read_project(Path(shop)), date.fromisoformat(first), date.fromisoformat(last), reprocess)
+    days = plan(
+        read_project(Path(shop)), date.fromisoformat(first), date.fromisoformat(last), reprocess, now=NOW
+    )
     return [day.is_to_run for day in days]
 
 
@@ -63,7 +66,7 @@ def test_days_that_are_up_to_date_are_left_out(shop: str) -> None:
     """5 and 6 January are published, 7 January was never run; before there is no event."""
     assert _days(shop, "2026-01-04", "2026-01-07", "none") == [False, False, False, True]
     assert _days(shop, "2026-01-04", "2026-01-07", "all") == [False, True, True, True]
-    early, *_ = plan(read_project(Path(shop)), date(2026, 1, 4), date(2026, 1, 7))
+    early, *_ = plan(read_project(Path(shop)), date(2026, 1, 4), date(2026, 1, 7), now=NOW)
     assert early.why == "before the first event, of 2026-01-05"
 
 
@@ -88,7 +91,7 @@ def test_days_before_the_live_one_are_kept_and_not_shown(shop: str) -> None:
     """Readers would see last month's numbers while a backfill goes on."""
     project = read_project(Path(shop))
     assert current(project.marts_folder).as_of == date(2026, 1, 6)
-    days = plan(project, _FIRST, _LAST, "all")
+    days = plan(project, _FIRST, _LAST, "all", now=NOW)
     assert [day.moves_pointer for day in days] == [False, True, True]
 
 
@@ -102,7 +105,7 @@ def test_a_plan_is_printed_and_nothing_done(shop: str) -> None:
 
 def test_a_span_that_ends_before_it_begins_is_refused(shop: str) -> None:
     with pytest.raises(ConfigError, match="2026-01-05 is before 2026-01-07"):
-        plan(read_project(Path(shop)), _LAST, _FIRST)
+        plan(read_project(Path(shop)), _LAST, _FIRST, now=NOW)
     refused = journey(
         "backfill", "-p", shop, "--from", "2026-01-05", "--to", "2026-01-06", "--reprocess", "al"
     )
@@ -125,6 +128,24 @@ def test_a_day_that_cannot_be_computed_with_is_wrong_usage(shop: str, day: str) 
         assert f"{day} is no day that can be computed with" in refused.stderr
         assert "name one from 1990-01-01 to 2199-12-31" in refused.stderr
     assert read_status(Path(shop) / "marts", "tiny") == before
+
+
+def test_a_day_to_come_is_wrong_usage(shop: str) -> None:
+    """A slip of the pen would call every journey lost. Today is taken: not every event of it is there yet."""
+    before = read_status(Path(shop) / "marts", "tiny")
+    today = datetime.now(ZoneInfo("Europe/Berlin")).date()
+    tomorrow = str(today + timedelta(days=1))
+    for words in (
+        ("run", "--date", tomorrow),
+        ("backfill", "--from", "2026-01-05", "--to", tomorrow),
+        ("backfill", "--from", "2026-01-05", "--to", tomorrow, "--dry-run"),
+    ):
+        refused = journey(*words, "-p", shop)
+        assert refused.returncode == 2, refused.stderr
+        assert f"{tomorrow} is still to come: by this machine's clock it is {today}" in refused.stderr
+    assert read_status(Path(shop) / "marts", "tiny") == before
+    planned = plan(read_project(Path(shop)), NOW.date(), NOW.date(), now=NOW)
+    assert [day.is_to_run for day in planned] == [True]
 
 
 def test_reads_as_of_a_day(shop: str) -> None:

@@ -8,7 +8,6 @@ import json
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -20,6 +19,7 @@ from journey_analytics.project import read_project
 from journey_analytics.query import query
 from journey_analytics.sources.store import Store
 from tests.conftest import MADE_BY_RUNS, NOW, journey, mart_hashes
+from tests.faults.shop import deliver_day, two_in_the_morning
 
 _HEADER = "id,ts,action,customer,channel,amount\n"
 
@@ -93,39 +93,33 @@ def test_a_run_as_of_a_day_takes_that_local_day_to_its_last_second(
 )
 def test_nights_over_an_odd_day_give_what_one_run_after_it_gives(tiny: Path, day: date) -> None:
     """At two in the morning, each asked for the day before, with the events of every hour of it."""
-    zone, hour = ZoneInfo("Europe/Berlin"), timedelta(hours=1)
     for night in (day, day + timedelta(days=1), day + timedelta(days=2)):
         last = night - timedelta(days=1)
-        begin, end = (
-            datetime(at.year, at.month, at.day, tzinfo=zone).astimezone(UTC) for at in (last, night)
-        )
-        moments = [begin + number * hour for number in range((end - begin) // hour)]
-        rows = [f"{at.isoformat()},{at:%Y-%m-%d %H:%M:%S},visit,c{at.hour % 5},email,\n" for at in moments]
-        (tiny / "input" / f"web-{night}.csv").write_text(_HEADER + "".join(rows), encoding="utf-8")
-        now = datetime(night.year, night.month, night.day, 2, tzinfo=zone).astimezone(UTC)
+        events, now = deliver_day(tiny, last), two_in_the_morning(night)
         snapshot = _run(tiny, now=now, as_of=last)
         asked = query(snapshot, f"select count(*) as n from mart_touchpoints where occurred_date = '{last}'")
-        assert asked["n"].to_list() == [len(moments)]
+        assert asked["n"].to_list() == [events]
     at_once = Path(shutil.copytree(tiny, tiny.with_name("at once"), ignore=MADE_BY_RUNS))
     assert mart_hashes(_run(at_once, now=now, as_of=last)) == mart_hashes(snapshot)
 
 
-def test_a_day_that_there_is_not_is_refused_and_a_leap_day_is_taken(tiny: Path) -> None:
+def test_a_day_that_there_is_not_is_refused_and_a_leap_day_is_one(tiny: Path) -> None:
     """By the command line."""
     refused = journey("run", "-p", str(tiny), "--date", "2027-02-29")
     assert refused.returncode == EXIT_USAGE
     assert "2027-02-29" in refused.stderr
     assert not (tiny / "marts").exists()
-    taken = journey("run", "-p", str(tiny), "--date", "2028-02-29", "--json")
+    leap = "2024-02-29"
+    taken = journey("backfill", "-p", str(tiny), "--from", leap, "--to", leap, "--dry-run", "--json")
     assert taken.returncode == 0, taken.stderr
-    assert json.loads(taken.stdout)["as_of"] == "2028-02-29"
+    assert [day["day"] for day in json.loads(taken.stdout)] == [leap]
 
 
 def test_a_day_far_after_the_last_event_ends_every_journey(tiny: Path) -> None:
-    """The gates judge days up to yesterday, and the page shows them, wherever the as-of day lies."""
+    """The gates judge the days before it, and the page shows them; today is judged when it is over."""
     _run(tiny)
     for as_of in (date(2028, 1, 1), date(2031, 1, 1)):
-        snapshot = _run(tiny, as_of=as_of)
+        snapshot = _run(tiny, now=datetime(2031, 1, 1, 12, tzinfo=UTC), as_of=as_of)
         assert snapshot.as_of == as_of
         asked = query(snapshot, "select count(*) as n from mart_journeys where state = 'open'")
         assert asked["n"].to_list() == [0]
@@ -136,8 +130,11 @@ def test_a_night_by_a_clock_that_was_set_back_is_the_newest(tiny: Path) -> None:
     """A year before the last one, by its clock: it is what readers see, and what is kept longest."""
     first = _run(tiny)
     back = NOW - timedelta(days=365)
-    second = _run(tiny, now=back, as_of=date(2026, 1, 21))
-    third = _run(tiny, now=back, as_of=date(2026, 1, 22))
+    deliver_day(tiny, date(2026, 1, 21))
+    second = _run(tiny, now=back)
+    deliver_day(tiny, date(2026, 1, 22))
+    third = _run(tiny, now=back)
+    assert (second.as_of, third.as_of) == (date(2026, 1, 21), date(2026, 1, 22))
     assert newest_first(tiny / "marts") == [third.folder, second.folder, first.folder]
     assert current(tiny / "marts").name == third.name
 

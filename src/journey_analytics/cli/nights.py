@@ -129,7 +129,7 @@ def backfill(
     from journey_analytics.project import read_project
 
     read = read_project(project)
-    days = plan(read, first, last, reprocess)
+    days = plan(read, first, last, reprocess, now=datetime.now(UTC))
     if dry_run:
         if as_json:
             print_json([asdict(day) for day in days])
