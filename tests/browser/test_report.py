@@ -280,7 +280,7 @@ _BROKEN_DAYS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("page_name", ["report.html", "quality.html", "index.html"])
+@pytest.mark.parametrize("page_name", ["report.html", "mail.html", "quality.html", "index.html"])
 def test_no_line_ends_inside_a_day(page_name: str, odd: Snapshot, opened: Open) -> None:
     """Whatever the width of the phone."""
     page = opened(report_of(odd).with_name(page_name), "phone").page

@@ -144,13 +144,18 @@ def command(opening: Opening, as_of: str) -> str:
     return shlex.join([*words, "--outcome", "dropped", "--as-of", as_of])
 
 
-def whole_days(text: str) -> Markup:
+def whole_days(text: str, style: str = "") -> Markup:
     """A text as HTML in which no line ends inside a day.
+
+    Args:
+        text: what is told.
+        style: of the days, for a page without the style sheet that keeps them on one line.
 
     >>> print(whole_days("<b> since 2026-03-10"))
     &lt;b&gt; since <time>2026-03-10</time>
     """
-    return Markup(_DAY.sub(r"<time>\g<0></time>", str(escape(text))))
+    styled = f' style="{style}"' if style else ""
+    return Markup(_DAY.sub(rf"<time{styled}>\g<0></time>", str(escape(text))))
 
 
 @cache
