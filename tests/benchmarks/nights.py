@@ -7,7 +7,6 @@ Parquet file.
 
 from __future__ import annotations
 
-import resource
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from journey_analytics.generator.shop import Arguments, generate
+from journey_analytics.machine import forget_peak_memory, peak_memory_bytes
 from journey_analytics.project import read_project
 from journey_analytics.run import STEPS, start
 
@@ -35,11 +35,12 @@ _SNAPSHOTS = 30
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: seconds of each step, and bytes of the store and of all snapshots after it."""
+    """One run: seconds of each step, its most memory, bytes of the store and of all snapshots after it."""
 
     what: str
     steps: dict[str, float]
     said: str
+    peak: int
     store: int
     marts: int
 
@@ -56,13 +57,12 @@ def run(rows: int, console: Console) -> None:
         for files in held_back:
             for file in files:
                 file.rename(folder / "landing" / file.parent.name / file.name)
-            measured.append(_measure(folder, f"{len({file.name for file in files})} days"))
+            measured.append(_measure(folder, _days_of(files)))
     _print(console, measured[: len(_NIGHTS) + 1], copy)
     console.print(
         f"{len(measured)} snapshots: {measured[-1].marts / measured[0].marts:.2f} times the disk of "
         f"the first ({measured[0].marts / 1e6:.1f} MB)"
     )
-    console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 
 def hold_back(folder: Path, nights: Sequence[int]) -> list[list[Path]]:
@@ -93,6 +93,7 @@ def hold_back(folder: Path, nights: Sequence[int]) -> list[list[Path]]:
 def _measure(folder: Path, what: str) -> Measured:
     """Run the project once."""
     steps = {}
+    forget_peak_memory()
     begun = perf_counter()
     with start(read_project(folder), now=_NOW) as run:
         steps["start"] = perf_counter() - begun
@@ -102,7 +103,14 @@ def _measure(folder: Path, what: str) -> Measured:
             told = step.work(run)
             said = told if step.name == "identity" else said
             steps[step.name] = perf_counter() - begun
-    return Measured(what, steps, said, _bytes(folder / "store"), _bytes(folder / "marts"))
+    return Measured(
+        what, steps, said, peak_memory_bytes(), _bytes(folder / "store"), _bytes(folder / "marts")
+    )
+
+
+def _days_of(files: Sequence[Path]) -> str:
+    days = len({file.name for file in files})
+    return "1 day" if days == 1 else f"{days} days"
 
 
 def _sorted_copy(folder: Path) -> float:
@@ -129,7 +137,9 @@ def _print(console: Console, measured: Sequence[Measured], copy: float) -> None:
         table.add_row(step, *(f"{m.steps[step]:.2f}" for m in measured))
     table.add_row("all", *(f"{second:.2f}" for second in seconds))
     table.add_row("of everything", *(f"{second / seconds[0]:.1%}" for second in seconds))
+    table.add_row("peak memory, GB", *(f"{m.peak / 1e9:.2f}" for m in measured))
     table.add_row("store, MB", *(f"{m.store / 1e6:.1f}" for m in measured))
+    table.add_row("all snapshots, MB", *(f"{m.marts / 1e6:.1f}" for m in measured))
     console.print(table)
     for m in measured:
         console.print(f"{m.what}: {m.said}")
