@@ -93,7 +93,7 @@ def attempt(
     Args:
         project: as read from its folder.
         now: the clock, aware; events later than this are taken for faults.
-        as_of: the local day to report at the end of; the day of the last event when None.
+        as_of: the local day to report at the end of, not after today; the day of the last event when None.
         force: do every step although the marts are up to date.
         full: the same, and make every table anew, whatever changed.
         moves_pointer: whether readers shall see the new snapshot; it is kept either way.
