@@ -39,7 +39,10 @@ def run(
     project: Project = Path(),
     day: Annotated[
         date | None,
-        Parameter(name="--date", help="Report as of the end of this day, not after today; by default the last event's."),
+        Parameter(
+            name="--date",
+            help="Report as of the end of this day, today at the latest; by default the last event's.",
+        ),
     ] = None,
     force: Annotated[bool, Parameter(negative="", help="Run although the marts are up to date.")] = False,
     full: Annotated[
