@@ -10,11 +10,12 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from journey_analytics.contracts import Column, Contract
+from journey_analytics.contracts import Column, Contract, TableRule
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.quality.duckdb_dialect import share, take_back
 from journey_analytics.quality.results import CheckResult, Severity
@@ -30,18 +31,43 @@ with warnings.catch_warnings():
     from great_expectations.exceptions import GreatExpectationsError
     from great_expectations.expectations.metadata_types import FailureSeverity
 
-Suites = Mapping[str, Sequence[Any]]
-
 QUARANTINED_RATE = "new_quarantined_rate"
 """Column of a source's loads: the share of the rows that came in which are set aside."""
 MAX_QUARANTINED_RATE = 0.1
 """More bad rows than this share of a source, and the batch is not worth publishing."""
 
 
+@dataclass(frozen=True)
+class Suite:
+    """What is expected of a table.
+
+    Attributes:
+        expectations: asked one by one.
+        of_rows: asked one by one only where a row breaks one of `rules`, which one look tells of all.
+        rules: what `of_rows` ask, as SQL.
+    """
+
+    expectations: Sequence[Any]
+    of_rows: Sequence[Any] = ()
+    rules: Sequence[TableRule] = ()
+
+
+class RowsKeepRules(gxe.UnexpectedRowsExpectation):
+    """Expect a query to find no row; how many it would find takes a second look and is not asked."""
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("unexpected_rows_query.table",)
+
+    def _validate(
+        self, metrics: dict[str, Any], runtime_configuration: Any = None, execution_engine: Any = None
+    ) -> dict[str, bool]:
+        del runtime_configuration, execution_engine  # a yes or no needs neither
+        return {"success": not metrics["unexpected_rows_query.table"]}
+
+
 def run_gate(
     engine: DuckDBEngine,
     gate: str,
-    suites: Suites,
+    suites: Mapping[str, Suite],
     on_table: Callable[[str], None] = lambda _: None,
 ) -> list[CheckResult]:
     """Run every suite against its table and return one result per expectation.
@@ -49,7 +75,7 @@ def run_gate(
     Args:
         engine: the open working database.
         gate: name of the gate, as results and messages call it.
-        suites: table name to expectations.
+        suites: table name to what is expected of it.
         on_table: called with each table's name before its checks.
     """
     name = f"gate_{gate}"
@@ -63,24 +89,43 @@ def run_gate(
             name, connection_string=share(name, engine.connection), create_temp_table=False
         )
         try:
-            for table, expectations in suites.items():
+            for table, suite in suites.items():
                 on_table(table)
                 try:
                     asset = source.add_table_asset(table, table_name=table, schema_name="main")
                     batch = asset.add_batch_definition_whole_table(table)
-                    found = _validate(batch.get_batch(), table, expectations)
+                    found = _results(gate, table, batch.get_batch(), suite)
                 except (ConnectionError, GreatExpectationsError, SQLAlchemyError) as cause:
                     told = " ".join(str(cause).split())
                     results.append(CheckResult(gate, table, "table", "fail", "error", sample=told))
                     continue
-                results.extend(_read(gate, table, result) for result in found)
+                results.extend(found)
         finally:
             take_back(name)
     return results
 
 
+def _results(gate: str, table: str, batch: Any, suite: Suite) -> list[CheckResult]:
+    """One result per expectation of the suite; those of rows are asked for only where some do not hold."""
+    results = [_read(gate, table, found) for found in _validate(batch, table, suite.expectations)]
+    if not suite.of_rows:
+        return results
+    if batch.validate(_all_at_once(suite.rules), result_format="BOOLEAN_ONLY").success:
+        return results + [_passed(gate, table, expectation.configuration) for expectation in suite.of_rows]
+    of_rows = [_read(gate, table, found) for found in _validate(batch, table, suite.of_rows)]
+    if all(result.status == "passed" for result in of_rows):
+        told = "a row breaks what no expectation of its columns says"
+        of_rows.append(CheckResult(gate, table, "rows_keep_rules", "fail", "error", sample=told))
+    return results + of_rows
+
+
+def _all_at_once(rules: Sequence[TableRule]) -> RowsKeepRules:
+    broken = " or ".join(f"not ({rule.holds})" for rule in rules).replace("{", "{{").replace("}", "}}")
+    return RowsKeepRules(unexpected_rows_query=f"select 1 as broken from {{batch}} where {broken} limit 1")
+
+
 def _validate(batch: Any, name: str, expectations: Sequence[Any]) -> list[Any]:
-    """The results of a suite: of what holds only that, of what does not how many rows and which values.
+    """The results of expectations: of what holds only that, of what does not how many rows and which values.
 
     Counts are taken for all expectations in one scan, values by a query for each.
     """
@@ -93,18 +138,19 @@ def _in_full(batch: Any, result: Any) -> Any:
     return batch.validate(result.expectation_config.to_domain_obj(), result_format="BASIC")
 
 
-def contract_suite(contract: Contract) -> list[Any]:
+def contract_suite(contract: Contract) -> Suite:
     """What a contract promises, as expectations: columns in order, rows, nulls, values and ranges."""
-    suite: list[Any] = [
-        gxe.ExpectTableColumnsToMatchOrderedList(column_list=contract.column_names),
-        gxe.ExpectTableRowCountToBeBetween(min_value=0 if contract.may_be_empty else 1),
-    ]
-    for column in contract.columns:
-        suite.extend(_column_suite(column))
-    return suite
+    return Suite(
+        [
+            gxe.ExpectTableColumnsToMatchOrderedList(column_list=contract.column_names),
+            gxe.ExpectTableRowCountToBeBetween(min_value=0 if contract.may_be_empty else 1),
+        ],
+        of_rows=[expectation for column in contract.columns for expectation in _of_column(column)],
+        rules=[rule for column in contract.columns for rule in column.rules],
+    )
 
 
-def _column_suite(column: Column) -> Iterator[Any]:
+def _of_column(column: Column) -> Iterator[Any]:
     """The rules of a column as expectations, in the order in which `Column.rules` gives them."""
     warns = column.action == "report"
     severity = FailureSeverity.WARNING if warns else FailureSeverity.CRITICAL
@@ -117,7 +163,7 @@ def _column_suite(column: Column) -> Iterator[Any]:
         yield gxe.ExpectColumnValuesToBeBetween(min_value=column.min, max_value=column.max, **about)
 
 
-def load_suite(*, is_known: bool = False) -> list[Any]:
+def load_suite(*, is_known: bool = False) -> Suite:
     """What a source's loads must be: not empty, and of the new rows few in quarantine, best none.
 
     Args:
@@ -135,25 +181,30 @@ def load_suite(*, is_known: bool = False) -> list[Any]:
             column=QUARANTINED_RATE, min_value=0, max_value=0, severity=FailureSeverity.WARNING
         )
         suite.append(none)
-    return suite
+    return Suite(suite)
 
 
 def _read(gate: str, table: str, result: Any) -> CheckResult:
     config = result.expectation_config
     if config is None:
         return CheckResult(gate, table, "unknown", "fail", "error", sample="no configuration")
+    passed = _passed(gate, table, config)
+    broken = _exception(result)
+    if broken:
+        return replace(passed, status="error", sample=broken)
+    if result.success:
+        return passed
+    found = dict(result.result or {})
+    count = int(found.get("unexpected_count") or 0)
+    values = found.get("partial_unexpected_list") or found.get("observed_value")
+    return replace(passed, status="failed", rows_failed=count, sample=f"found {values}")
+
+
+def _passed(gate: str, table: str, config: Any) -> CheckResult:
     column = config.kwargs.get("column")
     check = f"{config.type}({column})" if column else str(config.type)
     severity: Severity = "warn" if config.severity == FailureSeverity.WARNING else "fail"
-    broken = _exception(result)
-    if broken:
-        return CheckResult(gate, table, check, severity, "error", sample=broken)
-    found = dict(result.result or {})
-    if result.success:
-        return CheckResult(gate, table, check, severity, "passed")
-    count = int(found.get("unexpected_count") or 0)
-    values = found.get("partial_unexpected_list") or found.get("observed_value")
-    return CheckResult(gate, table, check, severity, "failed", count, f"found {values}")
+    return CheckResult(gate, table, check, severity, "passed")
 
 
 def _exception(result: Any) -> str | None:

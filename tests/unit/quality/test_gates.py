@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import great_expectations.expectations as gxe
@@ -11,7 +12,7 @@ import pytest
 from journey_analytics.contracts import Column, Contract, contracts
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.errors import GateError, NotEvaluatedError
-from journey_analytics.quality.gates import contract_suite, load_suite, run_gate
+from journey_analytics.quality.gates import Suite, contract_suite, load_suite, run_gate
 from journey_analytics.quality.results import CheckResult, stop_if_failed
 
 _COLUMNS = "id varchar, state varchar, rate double, n bigint"
@@ -46,9 +47,9 @@ def _things(engine: DuckDBEngine, values: str = _GOOD, columns: str = _COLUMNS) 
         engine.execute(f"insert into things values {values}")
 
 
-def _not_passed(engine: DuckDBEngine, suite: list[Any]) -> list[CheckResult]:
+def _not_passed(engine: DuckDBEngine, suite: Suite) -> list[CheckResult]:
     results = run_gate(engine, "test", {"things": suite})
-    assert len(results) == len(suite)
+    assert len(results) == len(suite.expectations) + len(suite.of_rows)
     return [result for result in results if result.status != "passed"]
 
 
@@ -84,6 +85,27 @@ def test_a_bad_row_fails_its_check_and_no_other(
         stop_if_failed([result])
     assert caught.value.exit_code == 3
     assert "table things" in caught.value.problems[0].where
+
+
+def test_rows_that_break_a_rule_which_no_expectation_says_are_an_error(engine: DuckDBEngine) -> None:
+    """The one look at all rules finds more than the looks at each: nothing is known then."""
+    _things(engine, f"{_GOOD}, ('d', 'open', 2.0, 1)")
+    rates = [expectation for expectation in contract_suite(_CONTRACT).of_rows if expectation.column != "rate"]
+    suite = replace(contract_suite(_CONTRACT), of_rows=rates)
+    results = run_gate(engine, "test", {"things": suite})
+    (result,) = [result for result in results if result.status != "passed"]
+    assert (result.check, result.status, result.stops) == ("rows_keep_rules", "error", True)
+
+
+def test_values_with_braces_are_values(engine: DuckDBEngine) -> None:
+    """Great Expectations writes the table's name where a query has braces."""
+    state = Column(name="state", type="VARCHAR", description="State.", values=("{open}", "lost"))
+    contract = _CONTRACT.model_copy(update={"columns": (state,), "key": ("state",)})
+    _things(engine, "('{open}'), ('lost')", "state varchar")
+    assert _not_passed(engine, contract_suite(contract)) == []
+    _things(engine, "('open')", "state varchar")
+    (result,) = _not_passed(engine, contract_suite(contract))
+    assert result.sample == "found ['open']"
 
 
 def test_no_rows_fail(engine: DuckDBEngine) -> None:
@@ -135,7 +157,7 @@ def test_a_check_of_a_column_that_is_not_there_is_an_error(engine: DuckDBEngine)
 def test_each_kind_of_check_breaks_as_an_error(engine: DuckDBEngine, expectation: Any) -> None:
     """Even one that would only warn."""
     _things(engine)
-    (result,) = _not_passed(engine, [expectation])
+    (result,) = _not_passed(engine, Suite([expectation]))
     assert result.status == "error"
     assert result.stops
 
@@ -143,14 +165,14 @@ def test_each_kind_of_check_breaks_as_an_error(engine: DuckDBEngine, expectation
 def test_a_check_of_a_table_that_is_not_there_is_an_error(engine: DuckDBEngine) -> None:
     """With exit code 4, like any check that cannot be evaluated."""
     with pytest.raises(NotEvaluatedError):
-        stop_if_failed(run_gate(engine, "test", {"nothing": [_HAS_ROWS]}))
+        stop_if_failed(run_gate(engine, "test", {"nothing": Suite([_HAS_ROWS])}))
 
 
 def test_a_warning_does_not_stop(engine: DuckDBEngine) -> None:
     """It is reported as failed all the same."""
     _things(engine)
     warning = gxe.ExpectColumnValuesToBeBetween(column="n", max_value=2, severity="warning")
-    (result,) = _not_passed(engine, [warning])
+    (result,) = _not_passed(engine, Suite([warning]))
     assert (result.status, result.severity, result.stops) == ("failed", "warn", False)
     stop_if_failed([result])
 
@@ -183,7 +205,10 @@ def test_several_suites_run_in_one_gate_and_tell_where_they_are(engine: DuckDBEn
     _things(engine)
     engine.execute("create table others as select 1 as id")
     seen: list[str] = []
-    suites = {"things": [_HAS_ROWS], "others": [_HAS_ROWS, gxe.ExpectColumnValuesToNotBeNull(column="id")]}
+    suites = {
+        "things": Suite([_HAS_ROWS]),
+        "others": Suite([_HAS_ROWS, gxe.ExpectColumnValuesToNotBeNull(column="id")]),
+    }
     for _ in range(2):
         results = run_gate(engine, "test", suites, seen.append)
         assert [(r.gate, r.table) for r in results] == [
@@ -198,7 +223,8 @@ def test_several_suites_run_in_one_gate_and_tell_where_they_are(engine: DuckDBEn
 
 def test_every_contract_makes_a_suite() -> None:
     """Each kind of expectation that a contract can bring is tested above."""
-    kinds = {type(e).__name__ for c in contracts().values() for e in contract_suite(c)}
+    suites = [contract_suite(contract) for contract in contracts().values()]
+    kinds = {type(asked).__name__ for suite in suites for asked in (*suite.expectations, *suite.of_rows)}
     assert kinds == {
         "ExpectTableColumnsToMatchOrderedList",
         "ExpectTableRowCountToBeBetween",
