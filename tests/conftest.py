@@ -25,7 +25,7 @@ from journey_analytics.project import read_project
 # over some example, and then not again, which is reported as flaky. A change is judged by the same examples
 # each time, so that what fails is the change's own; HYPOTHESIS_PROFILE=thorough looks for new ones.
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("default", max_examples=40, derandomize=True, **_COMMON)
+settings.register_profile("default", max_examples=25, derandomize=True, **_COMMON)
 settings.register_profile("thorough", max_examples=1_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
