@@ -261,7 +261,7 @@ def any_order(scratch: Path, *, quick: bool) -> list[Outcome]:
     run_machine(
         seed(_SEED)(AnyOrder) if quick else AnyOrder,
         settings=settings(
-            max_examples=4 if quick else 40,
+            max_examples=3 if quick else 40,
             stateful_step_count=12 if quick else 25,
             phases=[Phase.generate],
             database=None,
