@@ -209,6 +209,8 @@ def test_the_other_pages_are_quiet_and_fit(page_name: str, size: str, odd: Snaps
     assert seen.complaints == []
     if page_name == "mail.html":
         assert SCRIPT in seen.page.locator("h2").first.inner_text()
+        seen.page.set_viewport_size({"width": 375, "height": 667})
+        assert seen.page.evaluate("document.documentElement.scrollWidth") == 375
     violations = Axe().run(seen.page).response["violations"]
     assert [one["id"] for one in violations if one["impact"] in ("serious", "critical")] == []
 
