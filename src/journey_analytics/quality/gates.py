@@ -120,7 +120,7 @@ def _results(gate: str, table: str, batch: Any, suite: Suite) -> list[CheckResul
 
 
 def _all_at_once(rules: Sequence[TableRule]) -> RowsKeepRules:
-    broken = " or ".join(f"not ({rule.holds})" for rule in rules).replace("{", "{{").replace("}", "}}")
+    broken = " or ".join(rule.is_broken for rule in rules).replace("{", "{{").replace("}", "}}")
     return RowsKeepRules(unexpected_rows_query=f"select 1 as broken from {{batch}} where {broken} limit 1")
 
 

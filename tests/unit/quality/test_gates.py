@@ -90,8 +90,10 @@ def test_a_bad_row_fails_its_check_and_no_other(
 def test_rows_that_break_a_rule_which_no_expectation_says_are_an_error(engine: DuckDBEngine) -> None:
     """The one look at all rules finds more than the looks at each: nothing is known then."""
     _things(engine, f"{_GOOD}, ('d', 'open', 2.0, 1)")
-    rates = [expectation for expectation in contract_suite(_CONTRACT).of_rows if expectation.column != "rate"]
-    suite = replace(contract_suite(_CONTRACT), of_rows=rates)
+    others = [
+        expectation for expectation in contract_suite(_CONTRACT).of_rows if expectation.column != "rate"
+    ]
+    suite = replace(contract_suite(_CONTRACT), of_rows=others)
     results = run_gate(engine, "test", {"things": suite})
     (result,) = [result for result in results if result.status != "passed"]
     assert (result.check, result.status, result.stops) == ("rows_keep_rules", "error", True)
