@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from journey_analytics.errors import closest
 from journey_analytics.funnels.frames import CONDITIONS, NAME, TIME, lazy_frame, unreadable
+from journey_analytics.funnels.names import Names, number
 from journey_analytics.funnels.parts import Rows
-from journey_analytics.funnels.passes import Flags, Ints
+from journey_analytics.funnels.passes import Flags
 from journey_analytics.funnels.question import Question
 
 UNKNOWN = "unknown"
@@ -40,7 +41,7 @@ class Events:
         question: what will be asked.
 
     Attributes:
-        mask_of_name: the marks that each name gives, by its code; the last is of all names not asked for.
+        names: those asked for, and the marks they give.
         without_customer: rows left out because they have no customer; known when `rows` has come to its end.
         without_time: rows left out because they have no time; likewise.
         values: the break-down's values in the order of their codes.
@@ -52,13 +53,12 @@ class Events:
             columns.append(question.breakdown)
         self._frame = lazy_frame(source, list(dict.fromkeys(columns)), question.condition_mask)
         self._entity = entity
-        self._names = list(question.mask_of_name)
-        self.mask_of_name: Ints = np.array([*question.mask_of_name.values(), 0], dtype=np.int64)
+        self.names = Names.asked(question.mask_of_name)
         types = self._frame.collect_schema()
         self._columns = {
             **_number(entity, types[entity]),
             "us": _microseconds(types[TIME]),
-            "name": _code(pl.col(NAME), self._names).fill_null(len(self._names)),
+            "name": number(pl.col(NAME)),
         }
         if question.condition_mask is not None:
             self._columns["conditions"] = pl.col(CONDITIONS)
@@ -103,8 +103,12 @@ class Events:
         return self._distinct(pl.col(self._entity).filter(is_wanted)).sort().to_list()
 
     def hints(self, occurs: Flags) -> list[str]:
-        """A sentence for each name asked for that no event has, with the closest that one has."""
-        absent = [name for name, is_met in zip(self._names, occurs, strict=False) if not is_met]
+        """A sentence for each name asked for that no event has, with the closest that one has.
+
+        Args:
+            occurs: by its place, whether a name was met.
+        """
+        absent = [name for name, place in self.names.place_of.items() if not occurs[place]]
         if not absent:
             return []
         known = sorted(self._distinct(pl.col(NAME).cast(pl.String).drop_nulls()))
@@ -138,8 +142,8 @@ def _number(name: str, kind: pl.DataType) -> dict[str, pl.Expr]:
         return {"customer": entity.cast(pl.Int64).reinterpret(signed=False)}
     if kind in (pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64):
         return {"customer": entity.cast(pl.UInt64)}
-    text = entity.cast(pl.String)
-    return {"customer": pl.when(entity.is_not_null()).then(text.hash(1)), "check": text.hash(2)}
+    check = entity.cast(pl.String).hash(2)
+    return {"customer": pl.when(entity.is_not_null()).then(number(entity)), "check": check}
 
 
 def _microseconds(kind: pl.DataType) -> pl.Expr:

@@ -79,7 +79,7 @@ def funnel(
 
 def _chains(events: Events, question: Question) -> tuple[Chains, list[str]]:
     """The chains of all customers, and what is to be said about the events."""
-    parts = Parts(events.mask_of_name, keeps_every_row=question.rules.mode == "strict")
+    parts = Parts(events.names, keeps_every_row=question.rules.mode == "strict")
     for rows in events.rows():
         parts.add(rows)
     names = list(dict.fromkeys([*events.values, MIXED]))

@@ -23,6 +23,9 @@ Codes = NDArray[np.uint32]
 MASK_BITS = 32
 """The lower bits of a row's marks: its steps and exclusions. Above them is the check of its customer."""
 
+CUSTOMER, TIME, MARKS = 0, 1, 2
+"""The columns of a row."""
+
 _MIXER = np.uint64(0x9E3779B97F4A7C15)
 _ROWS_OF_A_BIN = 8
 _MOST_BIN_BITS = 16
@@ -33,112 +36,133 @@ _MOST_MOVES = 16  # for each row of a bin, by insertion
 def spread(
     customers: Numbers,
     times: Ints,
-    names: Codes,
+    names: Numbers,
     checks: Numbers,
     conditions: Ints,
     values: Codes,
-    mask_of_name: Ints,
+    asked: Numbers,
+    marks_of_asked: Ints,
     keeps_every_row: bool,
     part_bits: int,
     occurs: Flags,
-) -> tuple[Ints, Numbers, Ints, Ints, Codes]:
-    """Where each part begins, and the customers, times, marks and values of the rows that matter, by part.
+) -> tuple[Ints, Ints, Codes]:
+    """Where each part begins, and the rows that matter, by part: customer, time, marks; and their values.
 
-    Of checks, conditions and values there are as many as rows, or none. `occurs` is set for the names met.
+    Of checks, conditions and values there are as many as rows, or none. `asked` and its marks are a table of
+    names; `occurs` is set at the places of those that were met.
     """
     parts, shift = 1 << part_bits, np.uint64(64 - part_bits)
-    marks = np.empty(len(customers), np.int64)
     begins = np.zeros(parts + 1, np.int64)
     for row in range(len(customers)):
-        mask = mask_of_name[names[row]]
-        occurs[names[row]] = True
+        its_name = _place(names[row], asked, marks_of_asked)
+        occurs[its_name] = True
+        mask = marks_of_asked[its_name]
         if len(conditions):
             mask |= conditions[row]
-        marks[row] = mask
         if mask != 0 or keeps_every_row:
             begins[((customers[row] * _MIXER) >> shift) + np.uint64(1)] += 1
     for part in range(parts):
         begins[part + 1] += begins[part]
     free, count = begins.copy(), begins[parts]
-    of_customers, of_times = np.empty(count, np.uint64), np.empty(count, np.int64)
-    of_marks, of_values = np.empty(count, np.int64), np.empty(count if len(values) else 0, np.uint32)
+    # what belongs to a row stands side by side, so that to move it touches one place of memory and not three
+    rows, of_values = np.empty((count, 3), np.int64), np.empty(count if len(values) else 0, np.uint32)
     for row in range(len(customers)):
-        if marks[row] == 0 and not keeps_every_row:
+        mask = marks_of_asked[_place(names[row], asked, marks_of_asked)]
+        if len(conditions):
+            mask |= conditions[row]
+        if mask == 0 and not keeps_every_row:
             continue
+        if len(checks):
+            mask |= np.int64(checks[row] >> np.uint64(MASK_BITS + 1)) << MASK_BITS
         part = (customers[row] * _MIXER) >> shift
         place = free[part]
         free[part] = place + 1
-        of_customers[place] = customers[row]
-        of_times[place] = times[row]
-        of_marks[place] = marks[row]
-        if len(checks):
-            of_marks[place] |= np.int64(checks[row] >> np.uint64(MASK_BITS + 1)) << MASK_BITS
+        rows[place, CUSTOMER] = np.int64(customers[row])
+        rows[place, TIME] = times[row]
+        rows[place, MARKS] = mask
         if len(values):
             of_values[place] = values[row]
-    return begins, of_customers, of_times, of_marks, of_values
+    return begins, rows, of_values
 
 
 @compiled
-def arrange(
-    customers: Numbers, times: Ints, marks: Ints, values: Codes, part_bits: int
-) -> tuple[bool, Numbers, Ints, Ints, Codes]:
-    """Whether no two customers share a number, and the part's rows by customer, time, value and mask."""
-    rows = len(customers)
+def _place(number: np.uint64, asked: Numbers, marks_of_asked: Ints) -> np.uint64:
+    """Where a name stands in the table, or a free place when it is not there."""
+    last = np.uint64(len(asked) - 1)
+    place = number & last
+    while marks_of_asked[place] != 0 and asked[place] != number:
+        place = (place + np.uint64(1)) & last
+    return place
+
+
+@compiled
+def arrange(rows: Ints, values: Codes, part_bits: int) -> tuple[bool, Numbers, Ints, Ints, Codes]:
+    """Whether no two customers share a number, and the part's rows by customer, time, value and mask.
+
+    Args:
+        rows: customer, time and marks.
+        values: as many, or none.
+        part_bits: how many bits of a customer's number chose the part.
+    """
+    count = len(rows)
     bin_bits = 1
-    while bin_bits < _MOST_BIN_BITS and (_ROWS_OF_A_BIN << bin_bits) < rows:
+    while bin_bits < _MOST_BIN_BITS and (_ROWS_OF_A_BIN << bin_bits) < count:
         bin_bits += 1
     bins, shift = 1 << bin_bits, np.uint64(64 - part_bits - bin_bits)
     last = np.uint64(bins - 1)
     begins = np.zeros(bins + 1, np.int64)
-    for row in range(rows):
-        begins[(((customers[row] * _MIXER) >> shift) & last) + np.uint64(1)] += 1
+    for row in range(count):
+        begins[(((np.uint64(rows[row, CUSTOMER]) * _MIXER) >> shift) & last) + np.uint64(1)] += 1
     for number in range(bins):
         begins[number + 1] += begins[number]
     free = begins.copy()
-    by_customers, by_times, by_marks = np.empty_like(customers), np.empty_like(times), np.empty_like(marks)
-    by_values = np.empty_like(values)
-    for row in range(rows):
-        number = ((customers[row] * _MIXER) >> shift) & last
-        place = free[number]
-        free[number] = place + 1
-        by_customers[place] = customers[row]
-        by_times[place] = times[row]
-        by_marks[place] = marks[row]
+    by_rows, by_values = np.empty_like(rows), np.empty_like(values)
+    for row in range(count):
+        its_bin = ((np.uint64(rows[row, CUSTOMER]) * _MIXER) >> shift) & last
+        place = free[its_bin]
+        free[its_bin] = place + 1
+        by_rows[place, CUSTOMER] = rows[row, CUSTOMER]
+        by_rows[place, TIME] = rows[row, TIME]
+        by_rows[place, MARKS] = rows[row, MARKS]
         if len(values):
             by_values[place] = values[row]
+    customers, times, masks = np.empty(count, np.uint64), np.empty(count, np.int64), np.empty(count, np.int64)
+    is_sound, before = True, 0
     for number in range(bins):
         begin, end = begins[number], begins[number + 1]
-        if not _insert(by_customers, by_times, by_marks, by_values, begin, end):
-            _merge(by_customers, by_times, by_marks, by_values, begin, end)
-    is_sound, check_before = True, np.int64(0)
-    for row in range(rows):
-        check = by_marks[row] >> MASK_BITS
-        if row and by_customers[row] == by_customers[row - 1] and check != check_before:
-            is_sound = False
-        check_before = check
-        by_marks[row] &= (1 << MASK_BITS) - 1
-    return is_sound, by_customers, by_times, by_marks, by_values
+        if not _insert(by_rows, by_values, begin, end):
+            _merge(by_rows, by_values, begin, end)
+        for row in range(begin, end):
+            marks = by_rows[row, MARKS]
+            is_same = row > begin and by_rows[row, CUSTOMER] == by_rows[row - 1, CUSTOMER]
+            if is_same and marks >> MASK_BITS != before:
+                is_sound = False
+            before = marks >> MASK_BITS
+            customers[row] = np.uint64(by_rows[row, CUSTOMER])
+            times[row] = by_rows[row, TIME]
+            masks[row] = marks & ((1 << MASK_BITS) - 1)
+    return is_sound, customers, times, masks, by_values
 
 
 @compiled
-def _insert(customers: Numbers, times: Ints, marks: Ints, values: Codes, begin: int, end: int) -> bool:
+def _insert(rows: Ints, values: Codes, begin: int, end: int) -> bool:
     """Sort these rows; or give up, with the rows in some order, when it takes too many moves."""
     moves = _MOST_MOVES * (end - begin)
     for row in range(begin + 1, end):
-        customer, time, mark = customers[row], times[row], marks[row]
+        customer, time, marks = rows[row, CUSTOMER], rows[row, TIME], rows[row, MARKS]
         value = values[row] if len(values) else np.uint32(0)
         place = row
-        while place > begin and _stands_after(
-            customers, times, marks, values, place - 1, customer, time, mark, value
-        ):
-            customers[place], times[place] = customers[place - 1], times[place - 1]
-            marks[place] = marks[place - 1]
+        while place > begin and _stands_after(rows, values, place - 1, customer, time, marks, value):
+            rows[place, CUSTOMER] = rows[place - 1, CUSTOMER]
+            rows[place, TIME] = rows[place - 1, TIME]
+            rows[place, MARKS] = rows[place - 1, MARKS]
             if len(values):
                 values[place] = values[place - 1]
             place -= 1
-        customers[place], times[place], marks[place] = customer, time, mark
-        if len(values):
-            values[place] = value
+        if place < row:
+            rows[place, CUSTOMER], rows[place, TIME], rows[place, MARKS] = customer, time, marks
+            if len(values):
+                values[place] = value
         moves -= row - place
         if moves < 0:
             return False
@@ -147,36 +171,26 @@ def _insert(customers: Numbers, times: Ints, marks: Ints, values: Codes, begin: 
 
 @compiled
 def _stands_after(
-    customers: Numbers,
-    times: Ints,
-    marks: Ints,
-    values: Codes,
-    row: int,
-    customer: np.uint64,
-    time: int,
-    mark: int,
-    value: np.uint32,
+    rows: Ints, values: Codes, row: int, customer: int, time: int, marks: int, value: np.uint32
 ) -> bool:
     """Whether this row belongs behind one with these values."""
-    if customers[row] != customer:
-        return bool(customers[row] > customer)
-    if times[row] != time:
-        return bool(times[row] > time)
+    if rows[row, CUSTOMER] != customer:
+        return bool(rows[row, CUSTOMER] > customer)
+    if rows[row, TIME] != time:
+        return bool(rows[row, TIME] > time)
     if len(values) and values[row] != value:
         return bool(values[row] > value)
-    return bool(marks[row] > mark)
+    return bool(rows[row, MARKS] > marks)
 
 
 @compiled
-def _merge(customers: Numbers, times: Ints, marks: Ints, values: Codes, begin: int, end: int) -> None:
+def _merge(rows: Ints, values: Codes, begin: int, end: int) -> None:
     """Sort these rows, by one column after the other from the least to the most important."""
-    order = np.argsort(marks[begin:end], kind="mergesort")
+    order = np.argsort(rows[begin:end, MARKS], kind="mergesort")
     if len(values):
         order = order[np.argsort(values[begin:end][order], kind="mergesort")]
-    order = order[np.argsort(times[begin:end][order], kind="mergesort")]
-    order = order[np.argsort(customers[begin:end][order], kind="mergesort")]
-    customers[begin:end] = customers[begin:end][order]
-    times[begin:end] = times[begin:end][order]
-    marks[begin:end] = marks[begin:end][order]
+    order = order[np.argsort(rows[begin:end, TIME][order], kind="mergesort")]
+    order = order[np.argsort(rows[begin:end, CUSTOMER][order], kind="mergesort")]
+    rows[begin:end] = rows[begin:end][order]
     if len(values):
         values[begin:end] = values[begin:end][order]

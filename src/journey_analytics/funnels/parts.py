@@ -16,16 +16,19 @@ from pathlib import Path
 
 import numpy as np
 
+from journey_analytics.funnels.names import Names
 from journey_analytics.funnels.part_passes import Codes, Numbers, arrange, spread
 from journey_analytics.funnels.passes import Flags, Ints
 
-PARTS = range(64)
+_PART_BITS = 7
+PARTS = range(1 << _PART_BITS)
+"""Of ten million rows a part has two megabytes, which stay in the processor's cache."""
+
 MOST_ROWS_IN_MEMORY = 16_000_000
 """Of 24 to 28 bytes each."""
 
-_PART_BITS = 6
-_Columns = tuple[Numbers, Ints, Ints, Codes]
-_NOTHING = np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint32)
+_Piece = tuple[Ints, Codes]
+_NOTHING = np.empty((0, 3), np.int64), np.empty(0, np.uint32)
 
 
 class NumbersCollideError(Exception):
@@ -39,7 +42,7 @@ class Rows:
     Attributes:
         customers: the customer's number.
         times: microseconds.
-        names: the code of the event's name.
+        names: the number of the event's name.
         checks: bits that are the same in all rows of a customer, and hardly in those of another.
         conditions: the marks that conditions give.
         values: the code of the break-down's value.
@@ -47,7 +50,7 @@ class Rows:
 
     customers: Numbers
     times: Ints
-    names: Codes
+    names: Numbers
     checks: Numbers
     conditions: Ints
     values: Codes
@@ -67,30 +70,30 @@ class Parts:
     """Takes rows in and gives them part by part.
 
     Args:
-        mask_of_name: the marks that each name gives, by its code.
+        names: those that a funnel asks about.
         keeps_every_row: whether rows without a mark matter.
 
     Attributes:
-        occurs: whether each name was met, by its code.
+        occurs: whether each of them was met, by its place.
     """
 
-    def __init__(self, mask_of_name: Ints, *, keeps_every_row: bool) -> None:
-        self.occurs: Flags = np.zeros(len(mask_of_name), np.bool_)
-        self._mask_of_name = mask_of_name
+    def __init__(self, names: Names, *, keeps_every_row: bool) -> None:
+        self.occurs: Flags = np.zeros(len(names.marks), np.bool_)
+        self._names = names
         self._keeps_every_row = keeps_every_row
-        self._held: list[tuple[Ints, _Columns]] = []
+        self._held: list[tuple[Ints, _Piece]] = []
         self._rows = 0
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._pieces_on_disk = 0
 
     def add(self, rows: Rows) -> None:
         """Take rows in any order."""
-        begins, customers, times, marks, values = spread(
+        begins, kept, values = spread(
             rows.customers, rows.times, rows.names, rows.checks, rows.conditions, rows.values,
-            self._mask_of_name, self._keeps_every_row, _PART_BITS, self.occurs,
+            self._names.numbers, self._names.marks, self._keeps_every_row, _PART_BITS, self.occurs,
         )  # fmt: skip
-        self._held.append((begins, (customers, times, marks, values)))
-        self._rows += len(customers)
+        self._held.append((begins, (kept, values)))
+        self._rows += len(kept)
         if self._rows > MOST_ROWS_IN_MEMORY:
             self._spill()
 
@@ -101,16 +104,16 @@ class Parts:
             NumbersCollideError: two customers have one number.
         """
         pieces = [_NOTHING, *self._spilled(part), *(self._piece(held, part) for held in self._held)]
-        customers, times, marks, values = (np.concatenate(columns) for columns in zip(*pieces, strict=True))
-        is_sound, customers, times, masks, values = arrange(customers, times, marks, values, _PART_BITS)
+        rows, values = (np.concatenate(columns) for columns in zip(*pieces, strict=True))
+        is_sound, customers, times, masks, values = arrange(rows, values, _PART_BITS)
         if not is_sound:
             raise NumbersCollideError
         return Batch(customers, times, masks, values)
 
-    def _piece(self, held: tuple[Ints, _Columns], part: int) -> _Columns:
-        begins, (customers, times, marks, values) = held
-        rows = slice(begins[part], begins[part + 1])
-        return customers[rows], times[rows], marks[rows], values[rows]
+    def _piece(self, held: tuple[Ints, _Piece], part: int) -> _Piece:
+        begins, (rows, values) = held
+        its_own = slice(begins[part], begins[part + 1])
+        return rows[its_own], values[its_own]
 
     def _spill(self) -> None:
         """Put what is held on disk, each part in a file of its own."""
@@ -124,10 +127,9 @@ class Parts:
         self._pieces_on_disk += len(self._held)
         self._held, self._rows = [], 0
 
-    def _spilled(self, part: int) -> list[_Columns]:
+    def _spilled(self, part: int) -> list[_Piece]:
         """The pieces of a part that are on disk."""
         if self._folder is None:
             return []
         with (Path(self._folder.name) / f"{part}.npy").open("rb") as file:
-            columns = [[np.load(file) for _ in range(4)] for _ in range(self._pieces_on_disk)]
-        return [(customers, times, marks, values) for customers, times, marks, values in columns]
+            return [(np.load(file), np.load(file)) for _ in range(self._pieces_on_disk)]
