@@ -29,7 +29,7 @@ _MACROS = (
 )
 
 _MAIN = "main"
-_ENGINE_SHARE = 0.75
+_ENGINE_SHARE = 0.7
 _LOCKED_DOWN = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -46,7 +46,7 @@ class Limits:
 
     @property
     def engine_memory(self) -> str:
-        """What the working database may take of it; the rest is for rows on their way in and out."""
+        """What the working database may take of it; the rest is for Python, and rows on their way."""
         return re.sub("[0-9.]+", lambda number: str(float(number[0]) * _ENGINE_SHARE), self.memory_limit)
 
 
