@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from tests.faults.shop import copy, live_set
 _DISK_BYTES = 64 << 20
 _PAGE = 4096
 _FILLED = 8
-_FSYNCS = (1, 4, 12, 24, 36, 48, 60, 72)
+_BROKEN = 8
 
 
 def can_mount() -> bool:
@@ -52,20 +52,24 @@ def full_disk(scratch: Path, *, quick: bool) -> list[Outcome]:
 
 
 def broken_disk(scratch: Path, *, quick: bool) -> list[Outcome]:
-    """Run on a disk that fails from the n-th fsync on."""
+    """Run on a disk that fails from the n-th fsync on, from a run's first to its last."""
     ready = Ready(scratch)
     outcome = Outcome("EIO on fsync")
-    for number in _FSYNCS[:: 4 if quick else 1]:
+    asked = scratch / "fsyncs"
+    ended(fork(partial(_run, ready.try_project(), "-o", str(asked)), ready.log))
+    fsyncs = len(asked.read_text(encoding="utf-8").splitlines())
+    for part in range(0, _BROKEN, 4 if quick else 1):
+        number = 1 + (fsyncs - 1) * part // (_BROKEN - 1)
         folder = ready.try_project()
-
-        _count(ready, outcome, folder, partial(_run, folder, f"fsync:error=EIO:when={number}+"))
+        fault = ("-o", os.devnull, "-e", f"inject=fsync:error=EIO:when={number}+")
+        _count(ready, outcome, folder, partial(_run, folder, *fault))
         ready.recover(folder, outcome)
     return [outcome]
 
 
-def _run(folder: Path, fault: str | None = None) -> None:
-    if fault is not None:
-        _attach(fault)
+def _run(folder: Path, *traced: str) -> None:
+    if traced:
+        _trace(traced)
     cli.main(["run", "-p", str(folder), "--json"])
 
 
@@ -100,9 +104,9 @@ def _used(folder: Path) -> int:
     return sum(-(-size // _PAGE) * _PAGE for size in sizes)
 
 
-def _attach(fault: str) -> None:
-    """From here on let system calls of this process fail."""
-    tracer = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=fsync", "-e", f"inject={fault}"]
+def _trace(options: Sequence[str]) -> None:
+    """From here on let strace see the fsyncs of this process."""
+    tracer = ["strace", "-f", "-qq", "-e", "trace=fsync", "-e", "signal=none", *options]
     subprocess.Popen([*tracer, "-p", str(os.getpid())], stdin=subprocess.DEVNULL)
     while "TracerPid:\t0\n" in Path("/proc/self/status").read_text(encoding="ascii"):
         sleep(0.01)
