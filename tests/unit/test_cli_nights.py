@@ -182,7 +182,9 @@ def test_history_diff_and_restore(shop: str) -> None:
 def test_verify_names_every_damaged_file(shop: str) -> None:
     """In every kept snapshot, or in one."""
     new, old = _told("marts", "history", "-p", shop)
-    assert journey("marts", "verify", "-p", shop).returncode == 0
+    verified = journey("marts", "verify", "-p", shop)
+    assert verified.returncode == 0
+    assert old["name"] in verified.stderr
     path = Path(shop) / "marts" / "snapshots" / old["name"] / "mart_paths.parquet"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1

@@ -142,5 +142,5 @@ def marts_verify(
             f"as they were published, and fit for `journey marts restore`: {', '.join(found.sound) or 'none'}"
         )
         raise error
-    messages.print(f"{len(names)} snapshots are as they were published")
+    messages.print(f"as they were published, file by file: {', '.join(names)}", highlight=False)
     return EXIT_DONE
