@@ -180,6 +180,11 @@ class DuckDBEngine:
 
 
 def _failed(table: str, sql: str, parameters: Mapping[str, Any] | None, cause: duckdb.Error) -> ModelError:
+    if isinstance(cause, duckdb.OutOfMemoryException):
+        # the engine's own advice is for settings that nobody here can reach
+        said = str(cause).splitlines()[0]
+        do = "set a larger `memory_limit` in journey.yaml; the marts stay as they were"
+        return ModelError(Problem(f"memory does not suffice to make {table}", said, do))
     return ModelError(
         Problem(
             f"the model {table} failed: {cause}",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from journey_analytics.engine import models
-from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.models import Model
 from journey_analytics.errors import ModelError
 
@@ -43,3 +43,15 @@ def test_a_view_that_fails_is_told_like_a_table() -> None:
 
 def test_every_view_is_a_model() -> None:
     assert models.models().keys() >= models.VIEWS
+
+
+def test_a_table_that_memory_does_not_suffice_for_says_which_setting_helps() -> None:
+    """Ten million rows of one partition, in ten megabytes and without a folder to spill to."""
+    query = "select lag(n) over (order by n desc) as n from range(10000000) as numbers (n)"
+    with (
+        DuckDBEngine(limits=Limits("10MB", 1)) as engine,
+        pytest.raises(ModelError, match="memory does not suffice to make int_big") as error,
+    ):
+        engine.create_table("int_big", query)
+    assert "`memory_limit` in journey.yaml" in str(error.value)
+    assert query not in str(error.value)
