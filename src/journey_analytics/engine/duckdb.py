@@ -183,7 +183,7 @@ def _failed(table: str, sql: str, parameters: Mapping[str, Any] | None, cause: d
     if isinstance(cause, duckdb.OutOfMemoryException):
         # the engine's own advice is for settings that nobody here can reach
         said = str(cause).splitlines()[0]
-        do = "set a larger `memory_limit` in journey.yaml; the marts stay as they were"
+        do = "set a larger `memory_limit` in journey.yaml"
         return ModelError(Problem(f"memory does not suffice to make {table}", said, do))
     return ModelError(
         Problem(

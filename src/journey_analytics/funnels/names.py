@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from journey_analytics.funnels.part_passes import Numbers
+from journey_analytics.funnels.part_passes import Numbers, place_of_name
 from journey_analytics.funnels.passes import Ints
 
 _ROOM = 4  # places for each name, so that most stand where they are looked for first
@@ -42,9 +42,7 @@ class Names:
         numbers, marks, place_of = np.zeros(size, np.uint64), np.zeros(size, np.int64), {}
         found = pl.select(number(pl.lit(pl.Series(list(marks_of), dtype=pl.String)))).to_series()
         for (name, mask), its_number in zip(marks_of.items(), found, strict=True):
-            place = its_number % size
-            while marks[place]:
-                place = (place + 1) % size
+            place = int(place_of_name(np.uint64(its_number), numbers, marks))
             numbers[place], marks[place], place_of[name] = its_number, mask, place
         return cls(numbers, marks, place_of)
 

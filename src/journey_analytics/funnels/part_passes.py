@@ -52,13 +52,15 @@ def spread(
     names; `occurs` is set at the places of those that were met.
     """
     parts, shift = 1 << part_bits, np.uint64(64 - part_bits)
+    marks = np.empty(len(customers), np.int64)
     begins = np.zeros(parts + 1, np.int64)
     for row in range(len(customers)):
-        its_name = _place(names[row], asked, marks_of_asked)
+        its_name = place_of_name(names[row], asked, marks_of_asked)
         occurs[its_name] = True
         mask = marks_of_asked[its_name]
         if len(conditions):
             mask |= conditions[row]
+        marks[row] = mask
         if mask != 0 or keeps_every_row:
             begins[((customers[row] * _MIXER) >> shift) + np.uint64(1)] += 1
     for part in range(parts):
@@ -67,9 +69,7 @@ def spread(
     # what belongs to a row stands side by side, so that to move it touches one place of memory and not three
     rows, of_values = np.empty((count, 3), np.int64), np.empty(count if len(values) else 0, np.uint32)
     for row in range(len(customers)):
-        mask = marks_of_asked[_place(names[row], asked, marks_of_asked)]
-        if len(conditions):
-            mask |= conditions[row]
+        mask = marks[row]
         if mask == 0 and not keeps_every_row:
             continue
         if len(checks):
@@ -86,7 +86,7 @@ def spread(
 
 
 @compiled
-def _place(number: np.uint64, asked: Numbers, marks_of_asked: Ints) -> np.uint64:
+def place_of_name(number: np.uint64, asked: Numbers, marks_of_asked: Ints) -> np.uint64:
     """Where a name stands in the table, or a free place when it is not there."""
     last = np.uint64(len(asked) - 1)
     place = number & last
