@@ -141,6 +141,7 @@ class Contract(BaseModel):
     key: tuple[str, ...]
     day: str | None = Field(None, description="Date column by whose days the mart's files are split.")
     month: str | None = Field(None, description="Date column by whose months they are split.")
+    order: tuple[str, ...] = Field((), description="Columns that order the rows of a file before the key.")
     record: bool = Field(
         default=False, description="Whether it is a table of the record of runs, not made from events."
     )
@@ -169,6 +170,11 @@ class Contract(BaseModel):
         if self.day is not None:
             return Split("day", self.day)
         return Split("month", self.month) if self.month is not None else None
+
+    @property
+    def sorted_by(self) -> tuple[str, ...]:
+        """The columns that give a file's rows their one order."""
+        return tuple(dict.fromkeys((*self.order, *self.key)))
 
     @property
     def owner(self) -> str:
@@ -233,10 +239,25 @@ def _read(file: YamlFile, shared: Mapping[str, Any]) -> Contract:
         raise ConfigError(problems)
     columns = [{"name": name, **column} for name, column in described.items()]
     read = file.validate(Contract, {**content, "columns": columns})
-    problems = _rule_problems(file, read)
+    problems = _name_problems(file, read) + _rule_problems(file, read)
     if problems:
         raise ConfigError(problems)
     return read
+
+
+def _name_problems(file: YamlFile, read: Contract) -> list[Problem]:
+    """Columns that key and order name and the table does not have."""
+    return [
+        file.problem(
+            f"{read.table} has no column {name!r}",
+            (place, number),
+            advise(name, read.column_names, "column"),
+            value=True,
+        )
+        for place in ("key", "order")
+        for number, name in enumerate(getattr(read, place))
+        if name not in read.column_names
+    ]
 
 
 def _rule_problems(file: YamlFile, read: Contract) -> list[Problem]:

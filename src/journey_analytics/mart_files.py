@@ -1,8 +1,8 @@
 """The files of a new snapshot: written, or linked to where the snapshot before it holds the same.
 
-Every file is in the order of its mart's key, so that equal rows give equal bytes. After a night that made
-some customers anew, the files of days on which no row changed are taken over from the snapshot before it, as
-hard links: a file that was published is never written to.
+Every file is in the order that its mart's contract says, down to the key, so that equal rows give equal
+bytes. After a night that made some customers anew, the files of days on which no row changed are taken over
+from the snapshot before it, as hard links: a file that was published is never written to.
 
 Belongs here: which files a mart has, writing one, linking one. Does not belong here: the snapshot as a whole
 and the pointer (marts.py).
@@ -189,7 +189,7 @@ class _Writer:
     def write_days(self, split: Split, rows: str, days: Sequence[date]) -> list[File]:
         """Write a file for each day that has rows; few rows at once, so that sorting needs little memory."""
         table = f"{self.contract.table}_in_files"
-        self.engine.create_table(table, f"from ({rows}) order by {split.first_day}, {self._key}")
+        self.engine.create_table(table, f"from ({rows}) order by {split.first_day}, {self._order}")
         found = {
             row["day"] for row in self.engine.rows(f"select distinct {split.first_day} as day from {table}")
         }
@@ -208,11 +208,11 @@ class _Writer:
 
     def write(self, name: str, rows: str) -> File:
         """Write a file of rows in any order."""
-        return self._copy(name, f"from ({rows}) order by {self._key}")
+        return self._copy(name, f"from ({rows}) order by {self._order}")
 
     @property
-    def _key(self) -> str:
-        return ", ".join(f'"{column}"' for column in self.contract.key)
+    def _order(self) -> str:
+        return ", ".join(f'"{column}"' for column in self.contract.sorted_by)
 
     def _copy(self, name: str, rows: str) -> File:
         """Write a file; where the snapshot before has one with the same bytes, link that."""

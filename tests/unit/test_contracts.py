@@ -68,6 +68,8 @@ def test_only_what_is_reported_is_a_warning() -> None:
         (("grain: one row per thing\n", ""), "things.yml", "key 'grain' is missing", "add 'grain'"),
         (("grain: one row per thing", "grain: ''"), "things.yml:3:8", "grain: String should have", "correct"),
         (("key: [id]", "key: [id]\nkeys: []"), "things.yml:5:1", "unknown key 'keys'", "use 'key'"),
+        (("key: [id]", "key: [id, rat]"), "things.yml:4:11", "things has no column 'rat'", "use 'rate'"),
+        (("key: [id]", "key: [id]\norder: [ide]"), "things.yml:5:9", "no column 'ide'", "use 'id'"),
         (
             ("{nullable: true}", "{}\nrules:\n  - {rule: r, holds: rat > 0, description: R.}"),
             "things.yml:9:22",

@@ -181,6 +181,15 @@ def test_event_level_marts_have_one_file_a_day(tmp_path: Path) -> None:
     assert snapshot.pattern("mart_paths") == str(snapshot.folder / "mart_paths.parquet")
 
 
+def test_rows_of_a_file_stand_in_the_contracts_order(tmp_path: Path) -> None:
+    """A day's touchpoints as they happened, those of one time by their key."""
+    day = [("c", "09:00"), ("b", "09:00"), ("a", "10:00"), ("d", "08:00")]
+    rows = [{"event_id": name, "occurred_at": f"2024-05-01 {time}:00+00"} for name, time in day]
+    snapshot = publish(tmp_path, mart_touchpoints=rows)
+    found = pl.read_parquet(snapshot.pattern("mart_touchpoints"), hive_partitioning=False)
+    assert found["event_id"].to_list() == ["d", "b", "c", "a"]
+
+
 def test_journey_level_marts_have_one_file_a_month(tmp_path: Path) -> None:
     """Of the month in which a journey was last seen, its first and last day included."""
     days = ("2023-12-31", "2024-01-01", "2024-01-31", "2024-02-01")

@@ -106,8 +106,8 @@ def _entries(journeys: pa.Table, model: str, stages: dict[int, str], window_us: 
     for ordinal, bit in bits.items():
         masks[ordinals == ordinal] = bit
     rules = Rules(steps=tuple(bits.values()), window=window_us)
-    numbers = np.cumsum(_starts_journey(journeys))
-    chains = find_chains(numbers, journeys["occurred_us"].to_numpy(), masks, rules)
+    borders = np.append(np.flatnonzero(_starts_journey(journeys)), len(journeys))
+    chains = find_chains(borders, journeys["occurred_us"].to_numpy(), masks, rules)
     rows = journeys.take(chains[chains != NOT_FILLED])
     names = pa.array([stages[ordinal] for ordinal in rows["stage_ordinal"].to_pylist()], pa.string())
     return pa.table(

@@ -80,8 +80,7 @@ def funnel(
 def _chains(events: Events, question: Question) -> tuple[Chains, list[str]]:
     """The chains of all customers, and what is to be said about the events."""
     parts = Parts(events.names, keeps_every_row=question.rules.mode == "strict")
-    for rows in events.rows():
-        parts.add(rows)
+    parts.take(events.rows())
     names = list(dict.fromkeys([*events.values, MIXED]))
     # what is compiled runs side by side, in as many threads as Polars reads in (POLARS_MAX_THREADS)
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
@@ -93,7 +92,7 @@ def _chains(events: Events, question: Question) -> tuple[Chains, list[str]]:
 
 def _chains_of(batch: Batch, question: Question, names: list[str]) -> tuple[NDArray[Any], Ints, Ints]:
     """Customer, times and group of the chains in one batch; no groups without a break-down."""
-    rows = find_chains(batch.customers, batch.times, batch.masks, question.rules)
+    rows = find_chains(batch.borders, batch.times, batch.masks, question.rules)
     times = np.where(rows == NOT_FILLED, NO_TIME, batch.times[rows]) if len(rows) else rows
     groups = np.empty(0, np.int64)
     if question.breakdown is not None:

@@ -9,10 +9,8 @@ Belongs here: the rule book of the package on arrays. Does not belong here: read
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from journey_analytics.funnels.passes import UNBOUNDED, Ints, ordered_chains, unordered_chains
 
@@ -41,11 +39,11 @@ class Rules:
     exclusions: tuple[tuple[int, int, int], ...] = ()
 
 
-def find_chains(customers: NDArray[Any], times: Ints, masks: Ints, rules: Rules) -> Ints:
+def find_chains(borders: Ints, times: Ints, masks: Ints, rules: Rules) -> Ints:
     """The chain of each customer who is in the funnel.
 
     Args:
-        customers: the customer of each row, equal values side by side.
+        borders: where each customer's rows begin, and where the last one's end.
         times: microseconds, rising within a customer.
         masks: which steps each row can fill, and which exclusions it is. Within a moment the rows stand in
             the order in which they are to be preferred. Rows without a bit matter in strict funnels alone.
@@ -56,8 +54,6 @@ def find_chains(customers: NDArray[Any], times: Ints, masks: Ints, rules: Rules)
         step, or NOT_FILLED. In an unordered funnel column k holds the k-th row of the chain.
     """
     count = len(rules.steps)
-    borders = np.flatnonzero(customers[1:] != customers[:-1]) + 1 if len(customers) else np.empty(0, np.int64)
-    borders = np.concatenate(([0], borders, [len(customers)])).astype(np.int64)
     steps = np.array(rules.steps, dtype=np.int64)
     exclusions = np.array(rules.exclusions, dtype=np.int64).reshape(-1, 3)
     if rules.mode == "unordered":

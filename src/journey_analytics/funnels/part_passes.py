@@ -33,27 +33,24 @@ _MOST_MOVES = 16  # for each row of a bin, by insertion
 
 
 @compiled
-def spread(
+def mark(
     customers: Numbers,
-    times: Ints,
     names: Numbers,
-    checks: Numbers,
     conditions: Ints,
-    values: Codes,
     asked: Numbers,
     marks_of_asked: Ints,
     keeps_every_row: bool,
     part_bits: int,
     occurs: Flags,
-) -> tuple[Ints, Ints, Codes]:
-    """Where each part begins, and the rows that matter, by part: customer, time, marks; and their values.
+    sizes: Ints,
+) -> Ints:
+    """The marks of each row; and `sizes` grows by the rows that matter, in the place behind their part's.
 
-    Of checks, conditions and values there are as many as rows, or none. `asked` and its marks are a table of
-    names; `occurs` is set at the places of those that were met.
+    Of conditions there are as many as rows, or none. `asked` and its marks are a table of names; `occurs` is
+    set at the places of those that were met.
     """
-    parts, shift = 1 << part_bits, np.uint64(64 - part_bits)
+    shift = np.uint64(64 - part_bits)
     marks = np.empty(len(customers), np.int64)
-    begins = np.zeros(parts + 1, np.int64)
     for row in range(len(customers)):
         its_name = place_of_name(names[row], asked, marks_of_asked)
         occurs[its_name] = True
@@ -62,12 +59,28 @@ def spread(
             mask |= conditions[row]
         marks[row] = mask
         if mask != 0 or keeps_every_row:
-            begins[((customers[row] * _MIXER) >> shift) + np.uint64(1)] += 1
-    for part in range(parts):
-        begins[part + 1] += begins[part]
-    free, count = begins.copy(), begins[parts]
-    # what belongs to a row stands side by side, so that to move it touches one place of memory and not three
-    rows, of_values = np.empty((count, 3), np.int64), np.empty(count if len(values) else 0, np.uint32)
+            sizes[((customers[row] * _MIXER) >> shift) + np.uint64(1)] += 1
+    return marks
+
+
+@compiled
+def spread(
+    customers: Numbers,
+    times: Ints,
+    marks: Ints,
+    checks: Numbers,
+    values: Codes,
+    keeps_every_row: bool,
+    part_bits: int,
+    free: Ints,
+    rows: Ints,
+    of_values: Codes,
+) -> None:
+    """Put the rows that matter where their part is free next: customer, time, marks; and their values.
+
+    Of checks and values there are as many as rows, or none.
+    """
+    shift = np.uint64(64 - part_bits)
     for row in range(len(customers)):
         mask = marks[row]
         if mask == 0 and not keeps_every_row:
@@ -82,7 +95,6 @@ def spread(
         rows[place, MARKS] = mask
         if len(values):
             of_values[place] = values[row]
-    return begins, rows, of_values
 
 
 @compiled
@@ -96,13 +108,17 @@ def place_of_name(number: np.uint64, asked: Numbers, marks_of_asked: Ints) -> np
 
 
 @compiled
-def arrange(rows: Ints, values: Codes, part_bits: int) -> tuple[bool, Numbers, Ints, Ints, Codes]:
-    """Whether no two customers share a number, and the part's rows by customer, time, value and mask.
+def arrange(rows: Ints, values: Codes, part_bits: int) -> tuple[bool, Ints, Numbers, Ints, Ints, Codes]:
+    """The part's rows by customer, time, value and mask.
 
     Args:
         rows: customer, time and marks.
         values: as many, or none.
         part_bits: how many bits of a customer's number chose the part.
+
+    Returns:
+        Whether no two customers share a number, where each customer begins and the last one ends, and by row
+        customer, time, mask and value.
     """
     count = len(rows)
     bin_bits = 1
@@ -116,51 +132,58 @@ def arrange(rows: Ints, values: Codes, part_bits: int) -> tuple[bool, Numbers, I
     for number in range(bins):
         begins[number + 1] += begins[number]
     free = begins.copy()
-    by_rows, by_values = np.empty_like(rows), np.empty_like(values)
+    # a part stays in the cache, so columns may be apart here, and are as the chains want them
+    customers, times, masks = np.empty(count, np.uint64), np.empty(count, np.int64), np.empty(count, np.int64)
+    by_values = np.empty_like(values)
     for row in range(count):
         its_bin = ((np.uint64(rows[row, CUSTOMER]) * _MIXER) >> shift) & last
         place = free[its_bin]
         free[its_bin] = place + 1
-        by_rows[place, CUSTOMER] = rows[row, CUSTOMER]
-        by_rows[place, TIME] = rows[row, TIME]
-        by_rows[place, MARKS] = rows[row, MARKS]
+        customers[place] = np.uint64(rows[row, CUSTOMER])
+        times[place] = rows[row, TIME]
+        masks[place] = rows[row, MARKS]
         if len(values):
             by_values[place] = values[row]
-    customers, times, masks = np.empty(count, np.uint64), np.empty(count, np.int64), np.empty(count, np.int64)
-    is_sound, before = True, 0
+    borders = np.empty(count + 1, np.int64)
+    is_sound, before, known = True, 0, 0
     for number in range(bins):
         begin, end = begins[number], begins[number + 1]
-        if not _insert(by_rows, by_values, begin, end):
-            _merge(by_rows, by_values, begin, end)
+        if begin == end:
+            continue
+        if not _insert(customers, times, by_values, masks, begin, end):
+            _merge(customers, times, by_values, masks, begin, end)
         for row in range(begin, end):
-            marks = by_rows[row, MARKS]
-            is_same = row > begin and by_rows[row, CUSTOMER] == by_rows[row - 1, CUSTOMER]
-            if is_same and marks >> MASK_BITS != before:
+            check = masks[row] >> MASK_BITS
+            if row == begin or customers[row] != customers[row - 1]:
+                borders[known] = row
+                known += 1
+            elif check != before:
                 is_sound = False
-            before = marks >> MASK_BITS
-            customers[row] = np.uint64(by_rows[row, CUSTOMER])
-            times[row] = by_rows[row, TIME]
-            masks[row] = marks & ((1 << MASK_BITS) - 1)
-    return is_sound, customers, times, masks, by_values
+            before = check
+            masks[row] &= (1 << MASK_BITS) - 1
+    borders[known] = count
+    return is_sound, borders[: known + 1], customers, times, masks, by_values
 
 
 @compiled
-def _insert(rows: Ints, values: Codes, begin: int, end: int) -> bool:
+def _insert(customers: Numbers, times: Ints, values: Codes, masks: Ints, begin: int, end: int) -> bool:
     """Sort these rows; or give up, with the rows in some order, when it takes too many moves."""
     moves = _MOST_MOVES * (end - begin)
     for row in range(begin + 1, end):
-        customer, time, marks = rows[row, CUSTOMER], rows[row, TIME], rows[row, MARKS]
+        customer, time, mask = customers[row], times[row], masks[row]
         value = values[row] if len(values) else np.uint32(0)
         place = row
-        while place > begin and _stands_after(rows, values, place - 1, customer, time, marks, value):
-            rows[place, CUSTOMER] = rows[place - 1, CUSTOMER]
-            rows[place, TIME] = rows[place - 1, TIME]
-            rows[place, MARKS] = rows[place - 1, MARKS]
+        while place > begin and _stands_after(
+            customers, times, values, masks, place - 1, customer, time, value, mask
+        ):
+            customers[place], times[place], masks[place] = (
+                customers[place - 1], times[place - 1], masks[place - 1],
+            )  # fmt: skip
             if len(values):
                 values[place] = values[place - 1]
             place -= 1
         if place < row:
-            rows[place, CUSTOMER], rows[place, TIME], rows[place, MARKS] = customer, time, marks
+            customers[place], times[place], masks[place] = customer, time, mask
             if len(values):
                 values[place] = value
         moves -= row - place
@@ -171,26 +194,36 @@ def _insert(rows: Ints, values: Codes, begin: int, end: int) -> bool:
 
 @compiled
 def _stands_after(
-    rows: Ints, values: Codes, row: int, customer: int, time: int, marks: int, value: np.uint32
+    customers: Numbers,
+    times: Ints,
+    values: Codes,
+    masks: Ints,
+    row: int,
+    customer: np.uint64,
+    time: int,
+    value: np.uint32,
+    mask: int,
 ) -> bool:
     """Whether this row belongs behind one with these values."""
-    if rows[row, CUSTOMER] != customer:
-        return bool(rows[row, CUSTOMER] > customer)
-    if rows[row, TIME] != time:
-        return bool(rows[row, TIME] > time)
+    if customers[row] != customer:
+        return bool(customers[row] > customer)
+    if times[row] != time:
+        return bool(times[row] > time)
     if len(values) and values[row] != value:
         return bool(values[row] > value)
-    return bool(rows[row, MARKS] > marks)
+    return bool(masks[row] > mask)
 
 
 @compiled
-def _merge(rows: Ints, values: Codes, begin: int, end: int) -> None:
+def _merge(customers: Numbers, times: Ints, values: Codes, masks: Ints, begin: int, end: int) -> None:
     """Sort these rows, by one column after the other from the least to the most important."""
-    order = np.argsort(rows[begin:end, MARKS], kind="mergesort")
+    order = np.argsort(masks[begin:end], kind="mergesort")
     if len(values):
         order = order[np.argsort(values[begin:end][order], kind="mergesort")]
-    order = order[np.argsort(rows[begin:end, TIME][order], kind="mergesort")]
-    order = order[np.argsort(rows[begin:end, CUSTOMER][order], kind="mergesort")]
-    rows[begin:end] = rows[begin:end][order]
+    order = order[np.argsort(times[begin:end][order], kind="mergesort")]
+    order = order[np.argsort(customers[begin:end][order], kind="mergesort")]
+    customers[begin:end] = customers[begin:end][order]
+    times[begin:end] = times[begin:end][order]
+    masks[begin:end] = masks[begin:end][order]
     if len(values):
         values[begin:end] = values[begin:end][order]

@@ -11,13 +11,14 @@ and what is done row by row (`part_passes`).
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from journey_analytics.funnels.names import Names
-from journey_analytics.funnels.part_passes import Codes, Numbers, arrange, spread
+from journey_analytics.funnels.part_passes import Codes, Numbers, arrange, mark, spread
 from journey_analytics.funnels.passes import Flags, Ints
 
 _PART_BITS = 7
@@ -26,6 +27,8 @@ PARTS = range(1 << _PART_BITS)
 
 MOST_ROWS_IN_MEMORY = 16_000_000
 """Of 24 to 28 bytes each."""
+
+_ROWS_AT_ONCE = 1_000_000
 
 _Piece = tuple[Ints, Codes]
 _NOTHING = np.empty((0, 3), np.int64), np.empty(0, np.uint32)
@@ -58,8 +61,13 @@ class Rows:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of whole customers, sorted by customer, time, value and mask; no values without a break-down."""
+    """Rows of whole customers, sorted by customer, time, value and mask; no values without a break-down.
 
+    Attributes:
+        borders: where each customer begins, and where the last one ends.
+    """
+
+    borders: Ints
     customers: Numbers
     times: Ints
     masks: Ints
@@ -86,16 +94,12 @@ class Parts:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._pieces_on_disk = 0
 
-    def add(self, rows: Rows) -> None:
-        """Take rows in any order."""
-        begins, kept, values = spread(
-            rows.customers, rows.times, rows.names, rows.checks, rows.conditions, rows.values,
-            self._names.numbers, self._names.marks, self._keeps_every_row, _PART_BITS, self.occurs,
-        )  # fmt: skip
-        self._held.append((begins, (kept, values)))
-        self._rows += len(kept)
-        if self._rows > MOST_ROWS_IN_MEMORY:
-            self._spill()
+    def take(self, events: Iterable[Rows]) -> None:
+        """Take rows in, in any order, until there are no more."""
+        for together in _blocks(events):
+            self._spread(together)
+            if self._rows > MOST_ROWS_IN_MEMORY:
+                self._spill()
 
     def batch(self, part: int) -> Batch:
         """The rows of a part. May be asked for by many threads.
@@ -105,10 +109,33 @@ class Parts:
         """
         pieces = [_NOTHING, *self._spilled(part), *(self._piece(held, part) for held in self._held)]
         rows, values = (np.concatenate(columns) for columns in zip(*pieces, strict=True))
-        is_sound, customers, times, masks, values = arrange(rows, values, _PART_BITS)
+        is_sound, borders, customers, times, masks, values = arrange(rows, values, _PART_BITS)
         if not is_sound:
             raise NumbersCollideError
-        return Batch(customers, times, masks, values)
+        return Batch(borders, customers, times, masks, values)
+
+    def _spread(self, together: list[Rows]) -> None:
+        """Hold the rows that matter, each beside those of its part."""
+        begins = np.zeros(len(PARTS) + 1, np.int64)
+        marks = [
+            mark(
+                rows.customers, rows.names, rows.conditions, self._names.numbers, self._names.marks,
+                self._keeps_every_row, _PART_BITS, self.occurs, begins,
+            )
+            for rows in together
+        ]  # fmt: skip
+        begins = begins.cumsum()
+        # what belongs to a row stands side by side, so that to move it touches one place of memory, not three
+        kept = np.empty((begins[-1], 3), np.int64)
+        values = np.empty(begins[-1] if len(together[0].values) else 0, np.uint32)
+        free = begins.copy()
+        for rows, of_rows in zip(together, marks, strict=True):
+            spread(
+                rows.customers, rows.times, of_rows, rows.checks, rows.values, self._keeps_every_row,
+                _PART_BITS, free, kept, values,
+            )  # fmt: skip
+        self._held.append((begins, (kept, values)))
+        self._rows += len(kept)
 
     def _piece(self, held: tuple[Ints, _Piece], part: int) -> _Piece:
         begins, (rows, values) = held
@@ -133,3 +160,17 @@ class Parts:
             return []
         with (Path(self._folder.name) / f"{part}.npy").open("rb") as file:
             return [(np.load(file), np.load(file)) for _ in range(self._pieces_on_disk)]
+
+
+def _blocks(events: Iterable[Rows]) -> Iterator[list[Rows]]:
+    """The rows in lists of so many that each part gets some thousands."""
+    together: list[Rows] = []
+    count = 0
+    for rows in events:
+        together.append(rows)
+        count += len(rows.times)
+        if count >= _ROWS_AT_ONCE:
+            yield together
+            together, count = [], 0
+    if together:
+        yield together

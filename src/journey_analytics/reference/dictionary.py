@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from journey_analytics.contracts import Column, Contract, TableRule, contracts, files_of
+from journey_analytics.contracts import Column, Contract, Split, TableRule, contracts, files_of
 from journey_analytics.engine.models import marts
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.record import RECORD_FOLDER, record_tables
@@ -109,15 +109,16 @@ def _section(contract: Contract) -> list[str]:
         contract.description,
         "",
         f"Grain: {contract.grain}. Key: {', '.join(f'`{name}`' for name in contract.key)}.",
-        *(
-            [f"One file for each {contract.split.unit} of `{contract.split.column}`."]
-            if contract.split
-            else []
-        ),
+        *([_files(contract, contract.split)] if contract.split else []),
         "",
         *table(["column", "type", "unit", "may be null", "values", "meaning"], columns),
         *(_rules(contract.rules) if contract.rules else []),
     ]
+
+
+def _files(contract: Contract, split: Split) -> str:
+    order = ", ".join(f"`{name}`" for name in contract.sorted_by)
+    return f"One file for each {split.unit} of `{split.column}`, its rows in the order of {order}."
 
 
 def _rules(rules: Sequence[TableRule]) -> list[str]:

@@ -20,8 +20,8 @@ _PEAK = """
 import sys
 from pathlib import Path
 from journey_analytics import funnel
-from journey_analytics.funnels import events, parts
-events._BATCH_ROWS, parts.MOST_ROWS_IN_MEMORY = 100_000, 500_000
+from journey_analytics.funnels import parts
+parts._ROWS_AT_ONCE, parts.MOST_ROWS_IN_MEMORY = 100_000, 500_000
 reached = funnel(sys.argv[1], ["view", "cart", "order"], breakdown="channel").reached
 assert reached == [20_000] * 3, reached
 # of this process alone: what getrusage says is at least what its parent had
@@ -36,11 +36,14 @@ def test_rows_that_waited_on_disk_are_counted_with_the_others(monkeypatch: pytes
     frame = events(*rows, ("c7", 5, "refund"), ("c8", 1.5, "refund"))
     asked = {"breakdown": "channel", "exclusions": [("refund", 2, 3)]}
     whole = funnel(frame, STEPS, **asked)
-    monkeypatch.setattr(events_module, "_BATCH_ROWS", 200)
+    monkeypatch.setattr(events_module, "_BATCH_ROWS", 90)
+    monkeypatch.setattr(parts_module, "_ROWS_AT_ONCE", 200)
+    together = funnel(frame, STEPS, **asked)
     monkeypatch.setattr(parts_module, "MOST_ROWS_IN_MEMORY", 700)
     spilled = funnel(frame, STEPS, **asked)
-    assert spilled.table.equals(whole.table)
-    assert spilled.by_group.equals(whole.by_group)
+    for other in (together, spilled):
+        assert other.table.equals(whole.table)
+        assert other.by_group.equals(whole.by_group)
     assert whole.reached == [999] * 3
 
 
