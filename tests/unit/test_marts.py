@@ -12,7 +12,9 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from journey_analytics import mart_files
 from journey_analytics.contracts import contracts
+from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.models import marts as mart_names
 from journey_analytics.errors import DamagedError, MartError
 from journey_analytics.marts import (
@@ -25,7 +27,7 @@ from journey_analytics.marts import (
     write_snapshot,
 )
 from tests.unit.files import advice, told
-from tests.unit.published import publish, tables
+from tests.unit.published import fill, publish, tables
 
 
 def test_a_snapshot_is_published_whole(tmp_path: Path) -> None:
@@ -188,6 +190,38 @@ def test_rows_of_a_file_stand_in_the_contracts_order(tmp_path: Path) -> None:
     snapshot = publish(tmp_path, mart_touchpoints=rows)
     found = pl.read_parquet(snapshot.pattern("mart_touchpoints"), hive_partitioning=False)
     assert found["event_id"].to_list() == ["d", "b", "c", "a"]
+
+
+def test_bytes_do_not_follow_from_the_rows_of_other_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Months of two row groups and 3,000 rows, sorted together, or each by itself as after a night."""
+    contract = contracts()["mart_journeys"]
+    made = {
+        "journey_id": "md5(cast(number as varchar))",
+        "entered_at": "make_timestamptz(number * 7919 % 1000003)",
+        "last_touchpoint_date": "date '2024-01-01' + to_months(cast(number % 3 as integer))",
+    }
+    columns = ", ".join(
+        f"cast({made.get(column.name, 'null')} as {column.type}) as {column.name}"
+        for column in contract.columns
+    )
+    files = []
+    with DuckDBEngine() as engine:
+        for name in mart_names():
+            fill(engine, contracts()[name], [])
+        engine.execute("drop table mart_journeys")
+        engine.create_table("mart_journeys", f"select {columns} from range(746280) as numbers (number)")
+        for at_once in (3_000_000, 1):
+            monkeypatch.setattr(mart_files, "_ROWS_AT_ONCE", at_once)
+            written = mart_files.write_marts(engine, tmp_path / str(at_once), None)
+            files.append(written["mart_journeys"]["files"])
+    assert files[0] == files[1]
+    assert [file["rows"] for file in files[0]] == [248_760] * 3
+    for path in (tmp_path / "1" / "mart_journeys").rglob("*.parquet"):
+        metadata = pq.ParquetFile(path).metadata
+        groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+        assert groups[:2] == [122_880, 122_880]
 
 
 def test_journey_level_marts_have_one_file_a_month(tmp_path: Path) -> None:
