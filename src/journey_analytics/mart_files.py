@@ -38,7 +38,7 @@ _PIECE = _ROW_GROUP // 2
 """Rows asked for in one piece. The engine ends a row group where a vector of rows ends, or a batch of nearly
 as many, and both follow from where a file's rows stand in their table; with two pieces one ends wherever they
 stand, so that equal rows give equal bytes."""
-_ROWS_AT_ONCE = 2_000_000
+_ROWS_AT_ONCE = 1_000_000
 File = dict[str, Any]
 
 
