@@ -191,7 +191,7 @@ class _Writer:
         return self.known[name]
 
     def write_days(self, split: Split, rows: str) -> list[File]:
-        """Write a file for each day that has rows; few rows at once, so that sorting needs little memory."""
+        """Write a file for each day or month of rows that are few enough to be sorted at once."""
         table = self._sorted(rows, f"{split.first_day}, ")
         found = self.engine.rows(
             f"select {split.first_day} as day, min(rowid) as first, count(*) as n from {table} group by day"
