@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -192,33 +193,33 @@ class _Writer:
 
     def write_days(self, split: Split, rows: str) -> list[File]:
         """Write a file for each day or month of rows that are few enough to be sorted at once."""
-        table = self._sorted(rows, f"{split.first_day}, ")
-        found = self.engine.rows(
-            f"select {split.first_day} as day, min(rowid) as first, count(*) as n from {table} group by day"
-        )
+        with self._sorted(rows, f"{split.first_day}, ") as table:
+            found = self.engine.rows(
+                f"select {split.first_day} as day, min(rowid) as first, count(*) as n "
+                f"from {table} group by day"
+            )
 
-        def write(row: dict[str, Any]) -> File:
-            return self._copy(split.path(self.contract.table, row["day"]), table, row["first"], row["n"])
+            def write(row: dict[str, Any]) -> File:
+                return self._copy(split.path(self.contract.table, row["day"]), table, row["first"], row["n"])
 
-        # a day's file is too small to keep more than one processor busy
-        with ThreadPoolExecutor(self.engine.threads) as pool:
-            files = list(pool.map(write, found))
-        self.engine.execute(f"drop table {table}")
-        return files
+            # a day's file is too small to keep more than one processor busy
+            with ThreadPoolExecutor(self.engine.threads) as pool:
+                return list(pool.map(write, found))
 
     def write(self, name: str, rows: str) -> File:
         """Write a file of rows in any order."""
-        table = self._sorted(rows)
-        file = self._copy(name, table, 0, self.engine.count(table))
-        self.engine.execute(f"drop table {table}")
-        return file
+        with self._sorted(rows) as table:
+            return self._copy(name, table, 0, self.engine.count(table))
 
-    def _sorted(self, rows: str, before: str = "") -> str:
-        """Make a table of rows in the order of the contract, and say its name."""
+    @contextmanager
+    def _sorted(self, rows: str, before: str = "") -> Iterator[str]:
+        """A table of rows in the order of the contract, in the block."""
         table = f"{self.contract.table}_in_files"
         order = ", ".join(f'"{column}"' for column in self.contract.sorted_by)
         self.engine.create_table(table, f"from ({rows}) order by {before}{order}")
-        return table
+        yield table
+        # not when writing failed: the database ends with the run, and what went wrong is what is told
+        self.engine.execute(f"drop table {table}")
 
     def _copy(self, name: str, table: str, first: int, rows: int) -> File:
         """Write a file of these rows of a table; where the snapshot before has the same bytes, link those."""
@@ -227,7 +228,7 @@ class _Writer:
         end = first + rows
         pieces = " union all ".join(
             f"from {table} where rowid >= {begin} and rowid < {min(begin + _PIECE, end)}"
-            for begin in range(first, max(end, first + 1), _PIECE)
+            for begin in range(first, end, _PIECE) or (first,)
         )
         with self.engine.cursor() as cursor:
             copied = cursor.execute(

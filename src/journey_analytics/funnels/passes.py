@@ -283,18 +283,14 @@ def _chain_without_ties(
     With one row in a moment there is nothing to choose: each row goes on from the latest entry that led to
     the step before, and the rows between entry and end are taken as early as they come.
     """
-    best, first, offered = 0, begin, steps[0]  # what a row may fill: the steps up to the one after the best
+    best, first = 0, begin
     for row in range(begin, end):
         if row + 1 < end and times[row + 1] == times[row]:
             return -1
-        free = masks[row] & offered
-        level = min(best, len(steps) - 1) + 1
         reached = best
-        while free != 0:
-            level -= 1
-            if free & steps[level] == 0:
+        for level in range(min(best, len(steps) - 1), -1, -1):
+            if masks[row] & steps[level] == 0:
                 continue
-            free ^= steps[level]
             if level == 0:
                 entries[1] = row
             elif times[row] - times[entries[level]] <= window:
@@ -306,7 +302,6 @@ def _chain_without_ties(
             best, first = reached, entries[reached]
             if best == len(steps):
                 break
-            offered |= steps[best]
     level, row = 0, first
     while level < best:
         if masks[row] & steps[level]:
