@@ -41,6 +41,7 @@ from journey_analytics.marts import Snapshot, current, live_name
 from journey_analytics.project import Project
 from journey_analytics.record import append
 from journey_analytics.run import Run, Step, start, steps_to_do
+from journey_analytics.sources.erased import read_erasures
 from journey_analytics.status import LastAttempt, LastSuccess, Restored, read_status, write_status
 from journey_analytics.stopping import interrupting
 
@@ -110,7 +111,7 @@ def attempt(
         with hold(project.lock_file, now), ExitStack() as engine:
             journal = _Journal(project, now)
             with journal.ended():
-                notes = journal.notes_on_the_last()
+                notes = [*journal.notes_on_the_last(), *_finished_erasures(project)]
 
                 def look() -> str:
                     journal.run = engine.enter_context(
@@ -336,6 +337,16 @@ def _told(error: BaseException, project: Project) -> BaseException:
             "make room or mend the disk, and run again",
         )
     )
+
+
+def _finished_erasures(project: Project) -> list[str]:
+    """What was still to do of an erasure that was cut short is done before anything else."""
+    # imported where there is one: it takes as long as the rest of a command's start
+    if all(erasure.is_done for erasure in read_erasures(project.store_folder)):
+        return []
+    from journey_analytics.erasure import finish_erasures
+
+    return [f"the erasure {name} had been cut short and is done now" for name in finish_erasures(project)]
 
 
 def _too_small(run: Run) -> list[str]:

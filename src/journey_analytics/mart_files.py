@@ -34,8 +34,8 @@ from journey_analytics.work import CHANGED
 if TYPE_CHECKING:
     from journey_analytics.marts import Snapshot
 
-_ROW_GROUP = 122_880
-_PIECE = _ROW_GROUP // 2
+ROW_GROUP = 122_880
+_PIECE = ROW_GROUP // 2
 """Rows asked for in one piece. The engine ends a row group where a vector of rows ends, or a batch of nearly
 as many, and both follow from where a file's rows stand in their table; with two pieces one ends wherever they
 stand, so that equal rows give equal bytes."""
@@ -233,7 +233,7 @@ class _Writer:
         with self.engine.cursor() as cursor:
             copied = cursor.execute(
                 f"copy ({pieces}) to {quoted(str(path))} (format parquet, compression zstd, "
-                f"row_group_size {_ROW_GROUP}, kv_metadata {{{about}}})"
+                f"row_group_size {ROW_GROUP}, kv_metadata {{{about}}})"
             ).fetchall()
         made = {"rows": int(copied[0][0]), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
         if name in self.known and self.known[name]["sha256"] == made["sha256"] == sha256_of(old):

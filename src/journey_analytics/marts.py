@@ -67,6 +67,12 @@ class Snapshot:
         return (self.folder / MANIFEST).stat().st_mtime_ns // 1000
 
     @property
+    def erasures(self) -> frozenset[str]:
+        """The erasures without whose customers its numbers were made."""
+        # none before the first version that erased
+        return frozenset(self.manifest.get("erasures", ()))
+
+    @property
     def marts(self) -> dict[str, int]:
         """Mart name to rows."""
         return {name: int(entry["rows"]) for name, entry in self.manifest["marts"].items()}

@@ -12,6 +12,7 @@ Belongs here: finding these numbers, and why they changed. Does not belong here:
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from journey_analytics.engine.duckdb import DuckDBEngine
@@ -27,7 +28,12 @@ _CELL = "stage_model, funnel_kind, channel_role, channel"
 
 
 def find_restatements(
-    engine: DuckDBEngine, before: Snapshot, after: Snapshot, night: Night | None, begun_us: int
+    engine: DuckDBEngine,
+    before: Snapshot,
+    after: Snapshot,
+    night: Night | None,
+    begun_us: int,
+    erased: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """The rows of mart_restatements, in the order of its key.
 
@@ -37,6 +43,7 @@ def find_restatements(
         after: the one that takes its place; when it stands at an earlier day, nothing is compared.
         night: what changed, None after a run that made everything anew.
         begun_us: when the run began, microseconds since 1970 UTC.
+        erased: days on which journeys of customers began who were erased in between.
     """
     if after.as_of < before.as_of:
         return []
@@ -46,6 +53,9 @@ def find_restatements(
     reason = quoted(changed)
     if merged:
         reason = f"case when entry_date in ({merged}) then 'identity_merge' else {reason} end"
+    if erased and not has_other_rules:
+        days = ", ".join(f"date {quoted(day)}" for day in sorted(erased))
+        reason = f"case when entry_date in ({days}) then 'erasure' else {reason} end"
     numbers = " union all ".join(
         f"select {side} as is_after, * from ({_numbers(snapshot, before)})"
         for side, snapshot in (("false", before), ("true", after))

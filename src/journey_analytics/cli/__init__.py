@@ -16,6 +16,7 @@ from journey_analytics import __version__
 from journey_analytics.cli import (
     alerts,
     docs,
+    erase,
     funnel,
     generate,
     history,
@@ -54,7 +55,7 @@ app = App(
 marts.marts_app.update(history.app)
 for group in (
     runs, nights, quality, report, sources, quarantine, rules_on_data, marts, alerts, journeys, funnel,
-    generate, docs,
+    generate, erase, docs,
 ):  # fmt: skip
     app.update(group.app)
 

@@ -170,6 +170,8 @@ def run_id_of(project: Project, store: Store, found: list[Batch], as_of: date | 
         "version": __version__,
         "models": models_sha256(),
     }
+    if store.erasures:
+        parts["erasures"] = [erasure.name for erasure in store.erasures]
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -39,6 +39,7 @@ def load(run: Run) -> str:
         f"{count:,} {what}"
         for count, what in (
             (sum(total.quarantined for total in run.totals), "rows in quarantine"),
+            (sum(total.erased for total in run.totals), "rows of customers who were erased"),
             (sum(total.times_ambiguous for total in run.totals), "local times that stand twice"),
             (sum(total.times_shifted for total in run.totals), "local times that no clock showed"),
         )

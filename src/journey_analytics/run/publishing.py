@@ -52,6 +52,7 @@ def publish_marts(run: Run) -> str:
         "stages": [{"stage": stage.stage, "owner": stage.owner} for stage in run.project.stage_model.stages],
         "definitions": _definitions(run.project.settings),
         "warnings": run.warnings,
+        "erasures": [erasure.name for erasure in run.store.erasures],
         "inputs": [
             {"source": batch.source.name, **asdict(file)} for batch in run.batches for file in batch.files
         ],
@@ -83,7 +84,10 @@ def _restatements(run: Run) -> list[dict[str, Any]]:
         live = current(folder)
     except (MartError, DamagedError):
         return []
-    return find_restatements(run.engine, live, run.snapshot, run.night, run.received_us)
+    erased = {
+        day for erasure in run.store.erasures if erasure.name not in live.erasures for day in erasure.days
+    }
+    return find_restatements(run.engine, live, run.snapshot, run.night, run.received_us, erased)
 
 
 def _definitions(settings: Settings) -> dict[str, Any]:

@@ -19,8 +19,16 @@ import duckdb
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import ConfigError, Problem, SourceError
-from journey_analytics.local_days import utc_offsets
-from journey_analytics.sources.formats import FILE_COLUMN, ROW_COLUMN, Rejects, rejects_sql
+from journey_analytics.local_days import DAY_US, utc_offsets
+from journey_analytics.sources.erased import Gone
+from journey_analytics.sources.formats import (
+    FAULT_COLUMN,
+    FILE_COLUMN,
+    ROW_COLUMN,
+    TEXT_COLUMN,
+    Rejects,
+    rejects_sql,
+)
 from journey_analytics.sources.mapping import Source
 from journey_analytics.sources.store import Load, Store
 from journey_analytics.sources.values import EVENT_TYPES, QUARANTINE_TYPES, first_line
@@ -72,14 +80,45 @@ def keep(
         rows_of_files = f" inner join {_BATCHES} on {TYPED}.{FILE_COLUMN} = {_BATCHES}.file"
         batch_id = f"{_BATCHES}.batch_id"
         columns.append(batch_id)
-    good = f"select {', '.join(columns)} from {TYPED}{rows_of_files} where fault is null"
+    gone = Gone(engine, store.erasures)
+    typed = f"{TYPED}{rows_of_files}{gone.joins(source.name) if gone else ''}"
+    is_gone = is_row_gone(gone, first.received_us + DAY_US) if gone else "false"
+    names_gone = gone.names_one("value") if gone else "false"
+    good = f"select {', '.join(columns)} from {typed} where fault is null and not {is_gone}"
     rows = int(engine.rows(f"select count(*) as n from {raw.rows}")[0]["n"])
     events = _copy(engine, source, good, store.events_path(first))
     # rows that are all events need no second look for what is wrong with them
-    faulty = f"{TYPED}{rows_of_files} where {'fault is not null' if events < rows else 'false'}"
-    quarantine = _quarantine_sql(first, raw.rejects, faulty, batch_id, rows_of_files)
+    faulty = f"{typed} where {'fault is not null' if events < rows else 'false'}"
+    unsplit = [
+        f"({rejects_sql(reject)}) as {TYPED}{rows_of_files} where {ROW_COLUMN} > {first.rows_before}"
+        for reject in raw.rejects
+    ]
+    quarantine = _quarantine_sql(
+        first,
+        f"{faulty} and not {is_gone}",
+        [f"{rejected} and not {names_gone}" for rejected in unsplit],
+        batch_id,
+    )
     _copy(engine, source, quarantine, store.quarantine_path(first))
-    return _counted(engine, store, source, loads)
+    erased: Counter[str] = Counter()
+    if gone:
+        for left_out in (
+            f"{typed} where {is_gone}",
+            *(f"{rejected} and {names_gone}" for rejected in unsplit),
+        ):
+            erased.update(counts_by_load(engine, f"(select {batch_id} as batch_id from {left_out})"))
+    return _counted(engine, store, source, loads, erased)
+
+
+def is_row_gone(gone: Gone, latest_us: int | None) -> str:
+    """Whether a row of TYPED, with what `gone` joins to it, is of somebody who was erased, as SQL.
+
+    Args:
+        gone: who was erased.
+        latest_us: the latest time that can be true; None: every row of theirs is old.
+    """
+    of_text = f"coalesce({FAULT_COLUMN} is not null and {gone.names_one(TEXT_COLUMN)}, false)"
+    return f"({gone.is_gone(latest_us)} or {of_text})"
 
 
 def _name_batches(engine: DuckDBEngine, loads: Sequence[Load]) -> None:
@@ -89,15 +128,15 @@ def _name_batches(engine: DuckDBEngine, loads: Sequence[Load]) -> None:
     engine.execute(f"insert into {_BATCHES} values {named}")
 
 
-def _counted(engine: DuckDBEngine, store: Store, source: Source, loads: Sequence[Load]) -> list[Load]:
+def _counted(
+    engine: DuckDBEngine, store: Store, source: Source, loads: Sequence[Load], erased: Counter[str]
+) -> list[Load]:
     """The loads of one segment with what the store now holds of them."""
     first = loads[0]
-    stored = store.stored_events(first)
-    if len(loads) == 1:
-        stored = f"(select *, {quoted(first.batch_id)} as batch_id from {stored})"
+    stored = store.rows_of_segment(first, is_shared=len(loads) > 1)
     quarantined = f"read_parquet({quoted_path(store.quarantine_path(first))})"
-    events = _counts(engine, stored)
-    bad = _counts(engine, quarantined)
+    events = counts_by_load(engine, stored)
+    bad = counts_by_load(engine, quarantined)
     days: dict[str, list[date]] = {}
     if source.mapping.mode == "replace_day":
         for row in engine.rows(f"select distinct batch_id, local_day from {stored} order by local_day"):
@@ -106,9 +145,10 @@ def _counted(engine: DuckDBEngine, store: Store, source: Source, loads: Sequence
     return [
         replace(
             load,
-            rows=events.get(load.batch_id, 0) + bad.get(load.batch_id, 0),
+            rows=events.get(load.batch_id, 0) + bad.get(load.batch_id, 0) + erased[load.batch_id],
             events=events.get(load.batch_id, 0),
             quarantined=bad.get(load.batch_id, 0),
+            erased=erased[load.batch_id],
             times_ambiguous=ambiguous.get(load.batch_id, 0),
             times_shifted=shifted.get(load.batch_id, 0),
             days=tuple(days.get(load.batch_id, ())),
@@ -117,8 +157,8 @@ def _counted(engine: DuckDBEngine, store: Store, source: Source, loads: Sequence
     ]
 
 
-def _counts(engine: DuckDBEngine, rows: str, condition: str = "true") -> dict[str, int]:
-    """How many rows each batch has."""
+def counts_by_load(engine: DuckDBEngine, rows: str, condition: str = "true") -> dict[str, int]:
+    """How many of these rows with a batch_id each load has."""
     counted = engine.rows(f"select batch_id, count(*) as n from {rows} where {condition} group by batch_id")
     return {row["batch_id"]: int(row["n"]) for row in counted}
 
@@ -138,23 +178,18 @@ def _clock_changes(engine: DuckDBEngine, zone: ZoneInfo, stored: str) -> tuple[C
     offsets = utc_offsets(zone, span["first"], span["last"]).rows()
     for (_, change_us, before), (_, _, after) in pairwise(offsets):
         low, high = sorted((change_us + before, change_us + after))
-        counts[after < before].update(_counts(engine, local, f"local_us >= {low} and local_us < {high}"))
+        counts[after < before].update(
+            counts_by_load(engine, local, f"local_us >= {low} and local_us < {high}")
+        )
     return counts[True], counts[False]
 
 
-def _quarantine_sql(
-    load: Load, rejects: Sequence[Rejects], faulty: str, batch_id: str, rows_of_files: str
-) -> str:
-    """Every bad row of the segment: those no row could be made of, and those that could not be typed."""
+def _quarantine_sql(load: Load, faulty: str, unsplit: Sequence[str], batch_id: str) -> str:
+    """Every bad row of the segment: those that could not be typed, and those no row could be made of."""
     item = f"{FILE_COLUMN}, {ROW_COLUMN}, column_name, {{}}, reason, {batch_id} as batch_id"
-    split = "left(value, 1000) as value, raw_row, raw_types"
-    unsplit = "value, null as raw_row, null as raw_types"
-    parts = [
-        f"select {item.format(unsplit)} from ({rejects_sql(reject)}) as {TYPED}{rows_of_files} "
-        f"where {ROW_COLUMN} > {load.rows_before}"
-        for reject in rejects
-    ]
-    parts.append(f"select {item.format(split)} from {faulty}")
+    of_text = item.format("value, null as raw_row, null as raw_types")
+    parts = [f"select {of_text} from {rejected}" for rejected in unsplit]
+    parts.append(f"select {item.format('left(value, 1000) as value, raw_row, raw_types')} from {faulty}")
     known = {
         "source": quoted(load.source),
         "file": FILE_COLUMN,

@@ -55,7 +55,7 @@ _RAW, _TRAFFIC = "raw_rows", "traffic_rows"
 
 @dataclass(frozen=True)
 class SourceTotals:
-    """What a source has in force: rows = events + quarantined; the new ones came with this run."""
+    """What a source has in force: rows = events + quarantined + erased; the new ones came with this run."""
 
     source: str
     loads: int
@@ -67,6 +67,11 @@ class SourceTotals:
     quarantined: int
     times_ambiguous: int
     times_shifted: int
+
+    @property
+    def erased(self) -> int:
+        """Rows of customers who were erased, whether they had come in before or not."""
+        return self.rows - self.events - self.quarantined
 
 
 def load_new(

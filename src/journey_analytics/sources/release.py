@@ -19,7 +19,6 @@ from datetime import datetime
 from typing import Literal
 
 from journey_analytics.engine.duckdb import DuckDBEngine
-from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import ConfigError, SourceError
 from journey_analytics.local_days import to_moment, to_us
 from journey_analytics.lock import hold
@@ -82,7 +81,7 @@ def release(
     with hold(project.lock_file, now), DuckDBEngine() as engine:
         store = Store(project.store_folder)
         for one, load, is_to_come in _loads_to_judge(project, store, source):
-            rows = _rows_given(engine, store, one, load)
+            rows = rows_given(engine, one, store.quarantined_rows(load))
             judged = _judged(engine, one, load, rows, now_us)
             if judged.sound and is_to_come:
                 judged = replace(judged, outcome="next run")
@@ -162,16 +161,23 @@ def _load_sound(
     store.commit(kept)
 
 
-def _rows_given(engine: DuckDBEngine, store: Store, source: Source, load: Load) -> str | None:
-    """SQL of the load's rows in quarantine as they were delivered; None when no row was made of any."""
-    file = f"read_parquet({quoted_path(store.quarantine_path(load))})"
-    of_load = f"(select * from {file} where batch_id = {quoted(load.batch_id)})"
-    types = engine.rows(f"select max(raw_types) as types from {of_load}")[0]["types"]
+def rows_given(
+    engine: DuckDBEngine, source: Source, rows: str, *, numbered_by: str = "row_number"
+) -> str | None:
+    """SQL of a load's rows in quarantine as they were delivered; None when no row was made of any.
+
+    Args:
+        engine: an open one.
+        source: by whose mapping their columns are named.
+        rows: SQL of the rows in quarantine.
+        numbered_by: the column that becomes the rows' number.
+    """
+    types = engine.rows(f"select max(raw_types) as types from {rows}")[0]["types"]
     if types is None:
         return None
     columns = ", ".join(columns_again(source.mapping, "raw_row", json.loads(types)))
     unsplit = "case when raw_row is null then {} end as {}"
     return (
-        f"(select {columns}, file as {FILE_COLUMN}, row_number as {ROW_COLUMN}, "
-        f"{unsplit.format('reason', FAULT_COLUMN)}, {unsplit.format('value', TEXT_COLUMN)} from {of_load})"
+        f"(select {columns}, file as {FILE_COLUMN}, {numbered_by} as {ROW_COLUMN}, "
+        f"{unsplit.format('reason', FAULT_COLUMN)}, {unsplit.format('value', TEXT_COLUMN)} from {rows})"
     )

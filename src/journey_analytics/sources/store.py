@@ -3,6 +3,7 @@
     store/events/received_date=2026-11-21/<segment>.parquet    the events of loads that were read together
     store/quarantine/<segment>.parquet                         their rows that could not be events
     store/ledger/<segment>.json                                their files and counts; written last
+    store/erasures/<name>.json                                 who was erased from it (erased.py)
 
 A load is known by the content of its files and of its mapping, so the same file is loaded once, whatever
 its name. It counts from the moment its ledger entry is there; what a run that was cut short left is ignored
@@ -27,6 +28,7 @@ from journey_analytics import failpoints
 from journey_analytics.disk import sync
 from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import Problem, SourceError
+from journey_analytics.sources.erased import read_erasures
 from journey_analytics.sources.mapping import Source
 from journey_analytics.sources.values import EVENT_TYPES
 
@@ -43,7 +45,7 @@ class LoadedFile:
 
 @dataclass(frozen=True)
 class Load:
-    """One load of one source: rows = events + quarantined.
+    """One load of one source: rows = events + quarantined + erased.
 
     Attributes:
         batch_id: made from the content of the files and of the mapping.
@@ -52,6 +54,7 @@ class Load:
         rows_before: rows of the file that earlier loads of the growing file hold already.
         columns: the event columns its file of events holds; the others are empty, or the same in every row.
         days: the source's local days its events fell on, for `mode: replace_day`.
+        erased: rows that were taken out, or never came in, because their customer was erased.
         releases: of a load of rows that were in quarantine, the load they were in quarantine of.
     """
 
@@ -68,6 +71,7 @@ class Load:
     rows: int = 0
     events: int = 0
     quarantined: int = 0
+    erased: int = 0
     times_ambiguous: int = 0
     times_shifted: int = 0
     days: tuple[date, ...] = ()
@@ -79,6 +83,9 @@ class Store:
 
     Args:
         folder: the project's store folder; made when the first load is kept.
+
+    Raises:
+        SourceError: an entry of the ledger, or an erasure, cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -87,6 +94,7 @@ class Store:
             (load for path in (folder / "ledger").glob("*.json") for load in _read_entry(path)),
             key=lambda load: (load.source, load.sequence),
         )
+        self.erasures = read_erasures(folder)
 
     def events_path(self, load: Load) -> Path:
         """Where the load's events lie, with those of the other loads of its segment."""
@@ -101,6 +109,15 @@ class Store:
         """Files of bad rows of loads that were never counted in: refused by a gate, or cut short."""
         counted = {self.quarantine_path(load) for load in self.loads}
         return sorted(set((self.folder / "quarantine").glob("*.parquet")) - counted)
+
+    def uncounted_events(self) -> list[Path]:
+        """Files of events of loads that were never counted in."""
+        counted = {self.events_path(load) for load in self.loads}
+        return sorted(set((self.folder / "events").glob("*/*.parquet")) - counted)
+
+    def segments(self) -> list[list[Load]]:
+        """The loads by the files they share."""
+        return list(_by_segment(self.loads).values())
 
     def of(self, source: str) -> list[Load]:
         """The source's loads in the order in which they came."""
@@ -120,6 +137,12 @@ class Store:
         self.loads.remove(load)
         self.loads.append(renewed)
         return renewed
+
+    def recount(self, load: Load, events: int, quarantined: int) -> Load:
+        """Say what is left of a load after an erasure; `commit` makes that last."""
+        left = replace(load, events=events, quarantined=quarantined, erased=load.rows - events - quarantined)
+        self.loads[self.loads.index(load)] = left
+        return left
 
     def commit(self, loads: Iterable[Load]) -> None:
         """Write the ledger entries of loads whose files are complete, with all that share their segments."""
@@ -176,6 +199,16 @@ class Store:
     def stored_events(self, load: Load) -> str:
         """SQL of the file of events of the load's segment as a table."""
         return f"read_parquet({quoted_path(self.events_path(load))}, hive_partitioning = false)"
+
+    def rows_of_segment(self, load: Load, *, is_shared: bool) -> str:
+        """SQL of the file of events of the load's segment as a table in which every row has its batch_id."""
+        stored = self.stored_events(load)
+        return stored if is_shared else f"(select *, {quoted(load.batch_id)} as batch_id from {stored})"
+
+    def quarantined_rows(self, load: Load) -> str:
+        """SQL of the load's rows in quarantine as a table."""
+        file = f"read_parquet({quoted_path(self.quarantine_path(load))})"
+        return f"(select * from {file} where batch_id = {quoted(load.batch_id)})"
 
     def events_sql(self, in_force: Sequence[tuple[Source, list[Load]]]) -> str:
         """A SELECT of every event in force; days that a later load holds are taken from that one."""

@@ -16,6 +16,7 @@ _ANY_STAGE = "(any)"
 _REASONS = {
     "late_events": "events came late, were withdrawn or changed",
     "identity_merge": "events now belong to another customer",
+    "erasure": "customers were erased",
     "rule_change": "rules, settings or the version of the product changed",
 }
 _MEASURES = {

@@ -1,0 +1,215 @@
+"""Kept snapshots without those who are erased: their rows in the marts that have rows of single customers.
+
+Sums over all customers stay as they were published; the next run makes them anew for the live snapshot. A
+file that several snapshots share is written once, and shared again. Readers go on reading: every file is
+replaced in one rename, the manifest last, with the time at which it was published.
+
+Belongs here: which rows of published files go. Does not belong here: reports (pages.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from journey_analytics import failpoints
+from journey_analytics.disk import sha256_of, sync
+from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.engine.sql_text import quoted, quoted_path
+from journey_analytics.errors import DamagedError, Problem
+from journey_analytics.history import newest_first
+from journey_analytics.mart_files import ROW_GROUP
+from journey_analytics.marts import MANIFEST, Snapshot, read_snapshot
+from journey_analytics.sources.erased import ANONYMOUS, Gone
+
+ERASED = "rows_erased"
+"""In a manifest: the erasures that took rows out after it was published."""
+
+HEAL = (
+    "`journey marts verify` names every damaged file; delete the folder of a snapshot that cannot be mended, "
+    "or publish anew with `journey run --force`, and erase again"
+)
+
+_CUSTOMERS, _JOURNEYS = "published_customers", "published_journeys"
+_IS_THEIRS = f"customer_id in (from {_CUSTOMERS})"
+_ID = f"case id_kind when 'anonymous' then {quoted(ANONYMOUS)} || id else id end"
+
+
+@dataclass(frozen=True)
+class _File:
+    """A published file, and the snapshots that share it."""
+
+    mart: str
+    name: str
+    sha256: str
+    columns: tuple[str, ...]
+    snapshots: tuple[Snapshot, ...]
+
+    @property
+    def path(self) -> Path:
+        return self.snapshots[0].folder / self.name
+
+
+class PublishedRows:
+    """The rows of kept snapshots that are erased.
+
+    Args:
+        engine: an open one.
+        folder: the project's marts folder.
+        gone: what is erased.
+
+    Raises:
+        DamagedError: a manifest cannot be read, or a file is missing.
+    """
+
+    def __init__(self, engine: DuckDBEngine, folder: Path, gone: Gone) -> None:
+        self._engine = engine
+        self._gone = gone
+        self.snapshots = [read_snapshot(folder, place.name) for place in newest_first(folder)]
+        everyone = self._distinct("customer_id", ("mart_journeys", "mart_touchpoints"))
+        engine.create_table(_CUSTOMERS, f"from ({everyone}) where {gone.has_id('customer_id')}")
+        engine.create_table(_JOURNEYS, self._distinct("journey_id", ("mart_journeys",), _IS_THEIRS))
+        self.journeys = frozenset(row["journey_id"] for row in engine.rows(f"from {_JOURNEYS}"))
+        """Ids of journeys of theirs, in any snapshot."""
+        self._rows = self._find()
+
+    def days(self) -> set[str]:
+        """The days on which journeys of theirs began, in any snapshot."""
+        days = self._engine.rows(self._distinct("entry_date", ("mart_journeys",), _IS_THEIRS))
+        return {str(row["entry_date"]) for row in days}
+
+    def counts(self) -> Counter[str]:
+        """How many rows are erased, by snapshot."""
+        found: Counter[str] = Counter()
+        for file, rows in self._rows:
+            found.update({snapshot.name: rows for snapshot in file.snapshots})
+        return found
+
+    def take_out(self, erasure: str, changed: Collection[str]) -> None:
+        """Take them all out, and write it into the manifests.
+
+        Args:
+            erasure: the name of the erasure.
+            changed: names of further snapshots whose manifest, as it is in memory, is to be written.
+        """
+        entries: dict[str, dict[str, dict[str, Any]]] = {}
+        for file, _ in self._rows:
+            entry = self._rewrite(file)
+            for snapshot in file.snapshots:
+                entries.setdefault(snapshot.name, {})[file.name] = entry
+        for snapshot in self.snapshots:
+            if snapshot.name in entries or snapshot.name in changed:
+                _describe(snapshot, entries.get(snapshot.name, {}), erasure)
+
+    @cached_property
+    def _files(self) -> list[_File]:
+        """Every published file once."""
+        shared: dict[tuple[str, str, str], list[Snapshot]] = {}
+        for snapshot in self.snapshots:
+            for mart, entry in snapshot.manifest["marts"].items():
+                for file in entry["files"]:
+                    shared.setdefault((mart, file["path"], file["sha256"]), []).append(snapshot)
+        columns: dict[tuple[str, str], tuple[str, ...]] = {}
+        found = []
+        for (mart, name, sha256), snapshots in shared.items():
+            version = str(snapshots[0].manifest["models_sha256"])
+            path = snapshots[0].folder / name
+            if not path.is_file():
+                raise DamagedError(Problem("a published file is missing", str(path), HEAL))
+            if (mart, version) not in columns:
+                columns[mart, version] = tuple(pq.read_schema(path).names)
+            found.append(_File(mart, name, sha256, columns[mart, version], tuple(snapshots)))
+        return found
+
+    def _find(self) -> list[tuple[_File, int]]:
+        """The files with rows that are erased, and how many."""
+        found: list[tuple[_File, int]] = []
+        alike: dict[tuple[str, ...], list[_File]] = {}
+        for file in self._files:
+            alike.setdefault(file.columns, []).append(file)
+        for columns, files in alike.items():
+            condition = self._condition(columns)
+            if condition is None:
+                continue
+            by_path = {str(file.path): file for file in files}
+            published = _read((file.path for file in files), ", filename = true")
+            counts = self._engine.rows(
+                f"select filename, count(*) as n from {published} where {condition} group by filename"
+            )
+            found += [(by_path[row["filename"]], int(row["n"])) for row in counts]
+        return found
+
+    def _distinct(self, column: str, marts: Collection[str], condition: str = "true") -> str:
+        """A SELECT of the values of a column in every published file of these marts."""
+        paths = [file.path for file in self._files if file.mart in marts]
+        if not paths:
+            return f"select cast(null as varchar) as {column} where false"
+        return f"select distinct {column} from {_read(paths, ', union_by_name = true')} where {condition}"
+
+    def _condition(self, columns: Collection[str]) -> str | None:
+        """Which rows of a mart with these columns are erased; None when it has none of single customers."""
+        conditions = []
+        if "customer_id" in columns:
+            conditions.append(_IS_THEIRS)
+        elif "journey_id" in columns:
+            conditions.append(f"journey_id in (from {_JOURNEYS})")
+        if {"source", "event_id"} <= set(columns):
+            conditions.append(self._gone.has_event("source", "event_id"))
+        if {"id", "id_kind"} <= set(columns):
+            conditions.append(self._gone.has_id(_ID))
+        return f"coalesce({' or '.join(conditions)}, false)" if conditions else None
+
+    def _rewrite(self, file: _File) -> dict[str, Any]:
+        """Put a file without these rows in the place of a file, in all snapshots that share it."""
+        scratch = file.path.with_suffix(".tmp")
+        kept = self._engine.rows(f"select key, value from parquet_kv_metadata({quoted_path(file.path)})")
+        about = ", ".join(f"{row['key'].decode()}: {quoted(row['value'].decode())}" for row in kept)
+        copied = self._engine.rows(
+            f"copy (from {_read([file.path])} where not {self._condition(file.columns)}) "
+            f"to {quoted(str(scratch))} (format parquet, compression zstd, row_group_size {ROW_GROUP}, "
+            f"kv_metadata {{{about}}})"
+        )
+        entry = {"path": file.name, "rows": int(copied[0]["Count"]), "bytes": scratch.stat().st_size}
+        entry["sha256"] = sha256_of(scratch)
+        sync(scratch)
+        for snapshot in file.snapshots[1:]:
+            linked = (snapshot.folder / file.name).with_suffix(".tmp")
+            linked.unlink(missing_ok=True)
+            os.link(scratch, linked)
+            linked.rename(snapshot.folder / file.name)
+            sync(linked.parent)
+        scratch.rename(file.path)
+        sync(file.path.parent)
+        failpoints.reach("erase.published_file_replaced")
+        return entry
+
+
+def _describe(snapshot: Snapshot, entries: dict[str, dict[str, Any]], erasure: str) -> None:
+    """Let the manifest say what its files are now; when it was published stays as it was."""
+    manifest = snapshot.manifest
+    for entry in manifest["marts"].values():
+        files = [entries.get(file["path"], file) for file in entry["files"]]
+        entry.update(files=files, rows=sum(file["rows"] for file in files))
+    manifest[ERASED] = [*manifest.get(ERASED, []), erasure]
+    path = snapshot.folder / MANIFEST
+    scratch = path.with_suffix(".tmp")
+    scratch.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    moment_ns = path.stat().st_mtime_ns
+    os.utime(scratch, ns=(moment_ns, moment_ns))
+    sync(scratch)
+    scratch.rename(path)
+    sync(path.parent)
+    failpoints.reach("erase.manifest_replaced")
+
+
+def _read(paths: Iterable[Path], more: str = "") -> str:
+    listed = ", ".join(quoted_path(path) for path in paths)
+    return f"read_parquet([{listed}], hive_partitioning = false{more})"
