@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.faults import any_order, clocks, disks, kills, stops
+from tests.faults import any_order, clocks, disks, erasing, kills, stops
 from tests.faults.outcome import Outcome, table
 
 FAULTS = {
@@ -24,6 +24,7 @@ FAULTS = {
     "terminated": stops.terminated,
     "two_runs": stops.two_runs,
     "clocks": clocks.clocks,
+    "erasing": erasing.erasing,
     "any_order": any_order.any_order,
 }
 """Name to function: it is given a folder for its projects and says what came of its faults."""

@@ -18,7 +18,14 @@ from journey_analytics import cli
 from journey_analytics.failpoints import VARIABLE
 
 _NO_EXIT = 99
-for _module in ("journal", "quality.gates", "quality.sql_checks", "reports.dropoff", "funnels.closed"):
+for _module in (
+    "journal",
+    "quality.gates",
+    "quality.sql_checks",
+    "reports.dropoff",
+    "funnels.closed",
+    "erasure",
+):
     import_module(f"journey_analytics.{_module}")  # what a run imports on its way
 
 

@@ -22,6 +22,8 @@ from tests.faults.outcome import Outcome
 from tests.faults.shop import copy, deliver, live_set, write_shop
 
 _NAMED = re.compile(r'failpoints\.reach\("([a-z_.]+)"\)')
+ERASING = "erase."
+"""Begins the names of the failpoints of an erasure."""
 _PUBLISHING = ("publish", "keep")
 
 
@@ -71,11 +73,12 @@ class Ready:
 
 
 def failpoint_names() -> tuple[str, ...]:
-    """Every failpoint there is: those that the code names, and two of each step."""
+    """Every failpoint of a run: those that the code names, but for an erasure's, and two of each step."""
     named = (
         name
         for path in Path(failpoints.__file__).parent.rglob("*.py")
         for name in _NAMED.findall(path.read_text(encoding="utf-8"))
+        if not name.startswith(ERASING)
     )
     steps = ("inputs", *(step.name for step in STEPS))
     return tuple(sorted({*named, *(f"{step}.{end}" for step in steps for end in ("begins", "done"))}))

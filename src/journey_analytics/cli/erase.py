@@ -107,7 +107,7 @@ def _is_confirmed(found: Erased) -> bool:
             )
         )
     _print(found, dry_run=True)
-    return messages.input("erase? There is no way back. [y/N] ").strip().lower() in ("y", "yes")
+    return messages.input("erase? There is no way back. [y/N] ", markup=False).strip().lower() in ("y", "yes")
 
 
 def _as_json(found: Erased, *, dry_run: bool) -> dict[str, Any]:

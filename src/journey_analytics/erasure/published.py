@@ -1,8 +1,12 @@
 """Kept snapshots without those who are erased: their rows in the marts that have rows of single customers.
 
 Sums over all customers stay as they were published; the next run makes them anew for the live snapshot. A
-file that several snapshots share is written once, and shared again. Readers go on reading: every file is
-replaced in one rename, the manifest last, with the time at which it was published.
+file that several snapshots share is written once, and shared again.
+
+Readers go on reading, for every file is replaced in one rename. The manifest first says of each file what it
+becomes, so that a snapshot is sound at every moment (`damaged_files` takes a file for either), and in the end
+what it is; it keeps the time at which it was published. A reader's pin on a manifest that is replaced holds
+no longer.
 
 Belongs here: which rows of published files go. Does not belong here: reports (pages.py).
 """
@@ -27,7 +31,7 @@ from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import DamagedError, Problem
 from journey_analytics.history import newest_first
 from journey_analytics.mart_files import ROW_GROUP
-from journey_analytics.marts import MANIFEST, Snapshot, read_snapshot
+from journey_analytics.marts import BECOMES, MANIFEST, Snapshot, read_snapshot
 from journey_analytics.sources.erased import ANONYMOUS, Gone
 
 ERASED = "rows_erased"
@@ -49,13 +53,13 @@ class _File:
 
     mart: str
     name: str
-    sha256: str
     columns: tuple[str, ...]
     snapshots: tuple[Snapshot, ...]
 
     @property
-    def path(self) -> Path:
-        return self.snapshots[0].folder / self.name
+    def paths(self) -> list[Path]:
+        """Where it is found, in each snapshot."""
+        return [snapshot.folder / self.name for snapshot in self.snapshots]
 
 
 class PublishedRows:
@@ -75,8 +79,10 @@ class PublishedRows:
         self._gone = gone
         self.snapshots = [read_snapshot(folder, place.name) for place in newest_first(folder)]
         everyone = self._distinct("customer_id", ("mart_journeys", "mart_touchpoints"))
-        engine.create_table(_CUSTOMERS, f"from ({everyone}) where {gone.has_id('customer_id')}")
-        engine.create_table(_JOURNEYS, self._distinct("journey_id", ("mart_journeys",), _IS_THEIRS))
+        theirs = f"from ({everyone}) where {gone.has_id('customer_id')}"
+        engine.execute(f"create or replace table {_CUSTOMERS} as {theirs}")
+        journeys = self._distinct("journey_id", ("mart_journeys",), _IS_THEIRS)
+        engine.execute(f"create or replace table {_JOURNEYS} as {journeys}")
         self.journeys = frozenset(row["journey_id"] for row in engine.rows(f"from {_JOURNEYS}"))
         """Ids of journeys of theirs, in any snapshot."""
         self._rows = self._find()
@@ -100,34 +106,58 @@ class PublishedRows:
             erasure: the name of the erasure.
             changed: names of further snapshots whose manifest, as it is in memory, is to be written.
         """
-        entries: dict[str, dict[str, dict[str, Any]]] = {}
+        self._announce()
         for file, _ in self._rows:
-            entry = self._rewrite(file)
-            for snapshot in file.snapshots:
-                entries.setdefault(snapshot.name, {})[file.name] = entry
+            for path in file.paths:
+                _new(path).rename(path)
+                sync(path.parent)
+                failpoints.reach("erase.published_file_replaced")
         for snapshot in self.snapshots:
-            if snapshot.name in entries or snapshot.name in changed:
-                _describe(snapshot, entries.get(snapshot.name, {}), erasure)
+            if snapshot.name in changed or any(BECOMES in entry for entry in _entries(snapshot)):
+                _settle(snapshot, erasure)
+                failpoints.reach("erase.manifest_settled")
+
+    def _announce(self) -> None:
+        """Write what takes the place of files beside them, and into the manifests what they become."""
+        announced: dict[str, dict[str, dict[str, Any]]] = {}
+        for file, _ in self._rows:
+            becomes = self._write(file)
+            for snapshot in file.snapshots:
+                announced.setdefault(snapshot.name, {})[file.name] = becomes
+        for snapshot in self.snapshots:
+            if becomes_of := announced.get(snapshot.name):
+                for entry in _entries(snapshot):
+                    if entry["path"] in becomes_of:
+                        entry[BECOMES] = becomes_of[entry["path"]]
+                _write_manifest(snapshot)
+                failpoints.reach("erase.manifest_announces")
 
     @cached_property
     def _files(self) -> list[_File]:
         """Every published file once."""
-        shared: dict[tuple[str, str, str], list[Snapshot]] = {}
+        shared: dict[tuple[str, int], list[Path]] = {}
+        owners: dict[Path, Snapshot] = {}
+        columns: dict[tuple[str, str], tuple[str, ...]] = {}
         for snapshot in self.snapshots:
+            version = str(snapshot.manifest["models_sha256"])
             for mart, entry in snapshot.manifest["marts"].items():
                 for file in entry["files"]:
-                    shared.setdefault((mart, file["path"], file["sha256"]), []).append(snapshot)
-        columns: dict[tuple[str, str], tuple[str, ...]] = {}
-        found = []
-        for (mart, name, sha256), snapshots in shared.items():
-            version = str(snapshots[0].manifest["models_sha256"])
-            path = snapshots[0].folder / name
-            if not path.is_file():
-                raise DamagedError(Problem("a published file is missing", str(path), HEAL))
-            if (mart, version) not in columns:
-                columns[mart, version] = tuple(pq.read_schema(path).names)
-            found.append(_File(mart, name, sha256, columns[mart, version], tuple(snapshots)))
-        return found
+                    path = snapshot.folder / file["path"]
+                    if not path.is_file():
+                        raise DamagedError(Problem("a published file is missing", str(path), HEAL))
+                    if (mart, version) not in columns:
+                        columns[mart, version] = tuple(pq.read_schema(path).names)
+                    shared.setdefault((mart, path.stat().st_ino), []).append(path)
+                    owners[path] = snapshot
+        return [
+            _File(
+                mart,
+                str(paths[0].relative_to(owners[paths[0]].folder)),
+                columns[mart, str(owners[paths[0]].manifest["models_sha256"])],
+                tuple(owners[path] for path in paths),
+            )
+            for (mart, _), paths in shared.items()
+        ]
 
     def _find(self) -> list[tuple[_File, int]]:
         """The files with rows that are erased, and how many."""
@@ -139,8 +169,8 @@ class PublishedRows:
             condition = self._condition(columns)
             if condition is None:
                 continue
-            by_path = {str(file.path): file for file in files}
-            published = _read((file.path for file in files), ", filename = true")
+            by_path = {str(file.paths[0]): file for file in files}
+            published = _read((file.paths[0] for file in files), ", filename = true")
             counts = self._engine.rows(
                 f"select filename, count(*) as n from {published} where {condition} group by filename"
             )
@@ -149,7 +179,7 @@ class PublishedRows:
 
     def _distinct(self, column: str, marts: Collection[str], condition: str = "true") -> str:
         """A SELECT of the values of a column in every published file of these marts."""
-        paths = [file.path for file in self._files if file.mart in marts]
+        paths = [file.paths[0] for file in self._files if file.mart in marts]
         if not paths:
             return f"select cast(null as varchar) as {column} where false"
         return f"select distinct {column} from {_read(paths, ', union_by_name = true')} where {condition}"
@@ -167,47 +197,57 @@ class PublishedRows:
             conditions.append(self._gone.has_id(_ID))
         return f"coalesce({' or '.join(conditions)}, false)" if conditions else None
 
-    def _rewrite(self, file: _File) -> dict[str, Any]:
-        """Put a file without these rows in the place of a file, in all snapshots that share it."""
-        scratch = file.path.with_suffix(".tmp")
-        kept = self._engine.rows(f"select key, value from parquet_kv_metadata({quoted_path(file.path)})")
+    def _write(self, file: _File) -> dict[str, Any]:
+        """Write a file without these rows beside it, in all snapshots that share it; what it is, for them."""
+        path, *others = file.paths
+        new = _new(path)
+        new.unlink(missing_ok=True)
+        kept = self._engine.rows(f"select key, value from parquet_kv_metadata({quoted_path(path)})")
         about = ", ".join(f"{row['key'].decode()}: {quoted(row['value'].decode())}" for row in kept)
         copied = self._engine.rows(
-            f"copy (from {_read([file.path])} where not {self._condition(file.columns)}) "
-            f"to {quoted(str(scratch))} (format parquet, compression zstd, row_group_size {ROW_GROUP}, "
+            f"copy (from {_read([path])} where not {self._condition(file.columns)}) "
+            f"to {quoted(str(new))} (format parquet, compression zstd, row_group_size {ROW_GROUP}, "
             f"kv_metadata {{{about}}})"
         )
-        entry = {"path": file.name, "rows": int(copied[0]["Count"]), "bytes": scratch.stat().st_size}
-        entry["sha256"] = sha256_of(scratch)
-        sync(scratch)
-        for snapshot in file.snapshots[1:]:
-            linked = (snapshot.folder / file.name).with_suffix(".tmp")
-            linked.unlink(missing_ok=True)
-            os.link(scratch, linked)
-            linked.rename(snapshot.folder / file.name)
-            sync(linked.parent)
-        scratch.rename(file.path)
-        sync(file.path.parent)
-        failpoints.reach("erase.published_file_replaced")
-        return entry
+        sync(new)
+        for other in others:
+            _new(other).unlink(missing_ok=True)
+            os.link(new, _new(other))
+        failpoints.reach("erase.published_file_written")
+        return {"rows": int(copied[0]["Count"]), "bytes": new.stat().st_size, "sha256": sha256_of(new)}
 
 
-def _describe(snapshot: Snapshot, entries: dict[str, dict[str, Any]], erasure: str) -> None:
-    """Let the manifest say what its files are now; when it was published stays as it was."""
+def _new(path: Path) -> Path:
+    """Where a file is written that takes the place of a published one."""
+    return path.with_suffix(".erased")
+
+
+def _entries(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """What the manifest says of every file of a mart."""
+    return [file for mart in snapshot.manifest["marts"].values() for file in mart["files"]]
+
+
+def _settle(snapshot: Snapshot, erasure: str) -> None:
+    """Let the manifest say that what was announced is so."""
     manifest = snapshot.manifest
-    for entry in manifest["marts"].values():
-        files = [entries.get(file["path"], file) for file in entry["files"]]
-        entry.update(files=files, rows=sum(file["rows"] for file in files))
-    manifest[ERASED] = [*manifest.get(ERASED, []), erasure]
+    for entry in _entries(snapshot):
+        entry.update(entry.pop(BECOMES, {}))
+    for mart in manifest["marts"].values():
+        mart["rows"] = sum(file["rows"] for file in mart["files"])
+    manifest[ERASED] = sorted({*manifest.get(ERASED, ()), erasure})
+    _write_manifest(snapshot)
+
+
+def _write_manifest(snapshot: Snapshot) -> None:
+    """Replace the manifest by what it says in memory; when it was published stays as it was."""
     path = snapshot.folder / MANIFEST
     scratch = path.with_suffix(".tmp")
-    scratch.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    scratch.write_text(json.dumps(snapshot.manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     moment_ns = path.stat().st_mtime_ns
     os.utime(scratch, ns=(moment_ns, moment_ns))
     sync(scratch)
     scratch.rename(path)
     sync(path.parent)
-    failpoints.reach("erase.manifest_replaced")
 
 
 def _read(paths: Iterable[Path], more: str = "") -> str:

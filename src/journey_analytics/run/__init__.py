@@ -22,7 +22,7 @@ import duckdb
 from journey_analytics import __version__
 from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.models import marts, models_sha256
-from journey_analytics.errors import ModelError
+from journey_analytics.errors import DamagedError, MartError, ModelError
 from journey_analytics.local_days import to_us
 from journey_analytics.marts import current, is_current
 from journey_analytics.project import Project
@@ -80,8 +80,19 @@ def start(
     limits = Limits(settings.memory_limit, settings.threads)
     with DuckDBEngine(project.spill_folder, limits) as engine:
         run = Run(project, engine, run_id, store, found, to_us(now), as_of, moves_pointer)
-        run.rebuild = "as asked for" if full else None
+        run.rebuild = _why_anew(project, store, full=full)
         yield run
+
+
+def _why_anew(project: Project, store: Store, *, full: bool) -> str | None:
+    """Why everything is made anew, whatever the last run left; None when it need not be."""
+    if full:
+        return "as asked for"
+    try:
+        known = current(project.marts_folder).erasures
+    except (MartError, DamagedError):
+        return None
+    return "customers were erased" if {erasure.name for erasure in store.erasures} - known else None
 
 
 _MAKING = (find_customers, give_stages, check_staged, cut_journeys, make_marts)

@@ -1,0 +1,123 @@
+"""The command that erases: what it tells, what it asks, and the pages it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CHECKOUT, copy_project, journey
+
+_CUSTOMER = "bob"
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny project, run, with its report."""
+    folder = copy_project(CHECKOUT / "tests" / "projects" / "tiny", tmp_path_factory.mktemp("erase") / "tiny")
+    # late enough for journeys to have ended, which the page shows
+    assert journey("run", "--date", "2026-05-20", "-p", str(folder)).returncode == 0
+    return folder
+
+
+@pytest.fixture
+def shop(published: Path, tmp_path: Path) -> str:
+    """A copy of it."""
+    return str(shutil.copytree(published, tmp_path / "shop"))
+
+
+def _touchpoints(shop: str) -> int:
+    counted = journey(
+        "query", "-p", shop, "--json",
+        f"select count(*) as n from mart_touchpoints where customer_id = '{_CUSTOMER}'",
+    )  # fmt: skip
+    return int(json.loads(counted.stdout)[0]["n"])
+
+
+def test_looking_tells_and_leaves_everything(shop: str) -> None:
+    before = _touchpoints(shop)
+    looked = journey("erase", "--customer", _CUSTOMER, "--dry-run", "-p", shop)
+    assert looked.returncode == 0
+    assert looked.stderr.startswith("would go: 1 customers with 1 ids\n")
+    assert "  web.csv" in looked.stderr.splitlines()
+    assert looked.stdout == ""
+    assert _touchpoints(shop) == before > 0
+
+
+def test_a_page_that_shows_the_customer_is_made_anew(shop: str) -> None:
+    """At once, from the snapshot without it; the sums on it are those of the next run."""
+    page = Path(shop, "reports", "report.html")
+    assert f"<bdi>{_CUSTOMER}</bdi>" in page.read_text(encoding="utf-8")
+    erased = journey("erase", "--customer", _CUSTOMER, "--yes", "--reference", "request 7", "-p", shop)
+    assert erased.returncode == 0, erased.stderr
+    assert f"next: journey run -p {shop}" in erased.stderr
+    proof = json.loads(Path(erased.stdout.strip()).read_text(encoding="utf-8"))
+    assert proof["reference"] == "request 7"
+    assert proof["removed"]["reports"] == 2
+    assert f"<bdi>{_CUSTOMER}</bdi>" not in page.read_text(encoding="utf-8")
+    assert _touchpoints(shop) == 0
+    assert journey("marts", "verify", "-p", shop).returncode == 0
+    ran = journey("run", "--date", "2026-05-20", "-p", shop)
+    assert ran.returncode == 0, ran.stderr
+    assert "rows of customers who were erased" in ran.stderr
+    assert "made anew: customers were erased" in ran.stderr
+
+
+def test_programs_get_the_proof_without_its_hashes(shop: str, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text(f"{_CUSTOMER}\n\ncyd\n{_CUSTOMER}\n", encoding="utf-8")
+    erased = journey("erase", "--customers-file", str(names), "--yes", "--json", "-p", shop)
+    assert erased.returncode == 0, erased.stderr
+    told = json.loads(erased.stdout)
+    assert told["customers"] == 2
+    assert told["is_done"] is True
+    assert told["input_files"] == ["web.csv"]
+    assert not {"salt", "ids_hashed", "events"} & told.keys()
+    assert Path(shop, "store", "erasures", f"{told['erasure']}.json").is_file()
+
+
+def test_without_anybody_to_ask_it_must_be_said(shop: str) -> None:
+    refused = subprocess.run(
+        [sys.executable, "-m", "journey_analytics", "erase", "--customer", _CUSTOMER, "-p", shop],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert refused.returncode == 2
+    assert "nobody is there to be asked" in refused.stderr
+    assert _touchpoints(shop) > 0
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 2), ("", 2), ("y", 0)])
+def test_a_person_is_asked(shop: str, answer: str, code: int) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "journey_analytics", "erase", "--customer", _CUSTOMER, "-p", shop],
+        stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as asked:  # fmt: skip
+        os.close(theirs)
+        os.write(ours, f"{answer}\n".encode())
+        _, told = asked.communicate(timeout=120)
+    os.close(ours)
+    assert asked.returncode == code, told
+    assert "erase? There is no way back. [y/N]" in told
+    assert ("nothing was done" in told) is (code != 0)
+    assert (_touchpoints(shop) == 0) is (code == 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "no customer is named"),
+        (["--customers-file", "nowhere.txt"], "the file of customers cannot be read"),
+        (["--customer", "nobody", "--yes"], "nothing is held of 'nobody'"),
+    ],
+)
+def test_wrong_usage_is_told(shop: str, words: list[str], told: str) -> None:
+    refused = journey("erase", *words, "-p", shop)
+    assert refused.returncode == 2
+    assert told in refused.stderr
