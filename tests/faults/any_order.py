@@ -1,9 +1,9 @@
 """Everything that can happen to a project, in any order, against a full rebuild of what was delivered.
 
-Files come in, late, twice, or under another name; customers merge; rules change; work.duckdb is lost; runs
-are let through or killed at a failpoint; days are filled in again; earlier sets are restored. Whatever
-happened, every set of marts that was ever published equals the one made in a fresh folder, from the files
-that lay there and nothing else: the sha256 of every file.
+Files come in, late, twice, or under another name; customers merge, or are erased; rules change; work.duckdb
+is lost; runs are let through or killed at a failpoint; days are filled in again; earlier sets are restored.
+Whatever happened, every set of marts that was ever published equals the one made in a fresh folder, from the
+files that lay there, without who was erased: the sha256 of every file.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from journey_analytics import cli
+from journey_analytics.errors import EXIT_USAGE
 from tests.conftest import copy_project
 from tests.faults.children import ended, fork, run
 from tests.faults.kills import failpoint_names
@@ -164,6 +165,18 @@ class AnyOrder(RuleBasedStateMachine):
         self._equal(self.live, self._anew(shown[-1]) if shown else before)
         self._count("backfill", is_old=not shown)
 
+    @rule(who=st.sampled_from("abcde"))
+    def erase(self, who: str) -> None:
+        """A customer goes: its rows from every set that is kept, and from the sums with the next run."""
+        words = ["erase", "--customer", who, "--yes", "-p", str(self.folder)]
+        code = ended(fork(partial(cli.main, words), self.log))
+        if code != EXIT_USAGE:  # unless nothing is held of it
+            self._must(code)
+            self._changed()
+            self.published = {place.name: files_of(place) for place in snapshot_folders(self.folder)}
+            self.live = files_of(live_snapshot(self.folder))
+            self._count("erasure", is_old=True)
+
     @precondition(lambda self: self._not_live())
     @rule(number=st.integers(0, 99))
     def restore(self, number: int) -> None:
@@ -232,6 +245,8 @@ class AnyOrder(RuleBasedStateMachine):
             fresh = self.scratch / "fresh"
             shutil.rmtree(fresh, ignore_errors=True)
             copy_project(self.folder, fresh)
+            if (erasures := self.folder / "store" / "erasures").exists():
+                shutil.copytree(erasures, fresh / "store" / "erasures")
             self._must(ended(fork(partial(run_night, fresh, 0, day), self.log)))
             self.made[day] = files_of(live_snapshot(fresh))
         return self.made[day]

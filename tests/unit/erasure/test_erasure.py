@@ -106,7 +106,7 @@ def _named(folder: Path, pattern: re.Pattern[str] = _ZORA) -> dict[str, set[str]
 
 
 def test_nothing_that_the_product_keeps_names_them(shop: Path) -> None:
-    """Before, the store, the quarantine, both snapshots and work.duckdb do; the input files are not touched."""
+    """Before, store, quarantine, both snapshots and work.duckdb do; the input files are not touched."""
     before = _named(shop)
     assert {"events", "quarantine", "snapshots", "work.duckdb"} <= {
         p for path in before for p in Path(path).parts
@@ -136,7 +136,7 @@ def test_any_id_finds_the_customer(shop: Path, asked: str) -> None:
 
 
 def test_what_went_is_counted(shop: Path) -> None:
-    """Seven events of the web and the CRM and one of the replaced list; three bad rows; rows of two snapshots."""
+    """Seven events of web and CRM, one of the replaced list; three bad rows; rows of two snapshots."""
     found = _erase(shop, "zora")
     removed = found.erasure.removed
     assert (removed.events, removed.quarantined, removed.snapshots) == (8, 3, 2)
@@ -159,7 +159,7 @@ def test_looking_changes_nothing(shop: Path) -> None:
 
 
 def test_what_happened_before_never_comes_in_again(shop: Path) -> None:
-    """In a file of another name, under a mapping that has changed, from quarantine; what happens later does."""
+    """In a file of another name, under another mapping, as a bad row; what happens later comes."""
     _erase(shop, "zora")
     later = 62 * _DAY + 48  # 2 June, 12:00: an hour after the erasure
     again = (

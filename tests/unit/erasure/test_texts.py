@@ -96,9 +96,8 @@ def test_sentences_of_record_and_status_are_replaced_and_others_stay(mentions: M
     write_status(folder, Status(project="tiny", last_attempt=last))
     with DuckDBEngine() as engine:
         assert replace_sentences(engine, project, mentions) == 4
-        rows = engine.rows(
-            f"select check_name, sample, rows_failed from ({record_sql(folder, 'mart_quality_results')}) order by all"
-        )
+        recorded = record_sql(folder, "mart_quality_results")
+        rows = engine.rows(f"select check_name, sample, rows_failed from ({recorded}) order by all")
         assert replace_sentences(engine, project, mentions) == 0
     assert [tuple(row.values()) for row in rows] == [
         ("none", None, 17),
