@@ -69,6 +69,16 @@ def test_a_page_that_shows_the_customer_is_made_anew(shop: str) -> None:
     assert "made anew: customers were erased" in ran.stderr
 
 
+def test_a_file_with_nothing_but_rows_of_theirs_stops_no_run(shop: str) -> None:
+    assert journey("erase", "--customer", _CUSTOMER, "--yes", "-p", shop).returncode == 0
+    header, *rows = Path(shop, "input", "web.csv").read_text(encoding="utf-8").splitlines()
+    theirs = [row for row in rows if f",{_CUSTOMER}," in row]
+    Path(shop, "input", "web-again.csv").write_text("\n".join([header, *theirs, ""]), encoding="utf-8")
+    ran = journey("run", "--date", "2026-05-20", "-p", shop)
+    assert ran.returncode == 0, ran.stderr
+    assert _touchpoints(shop) == 0
+
+
 def test_programs_get_the_proof_without_its_hashes(shop: str, tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text(f"{_CUSTOMER}\n\ncyd\n{_CUSTOMER}\n", encoding="utf-8")

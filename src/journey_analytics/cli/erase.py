@@ -31,13 +31,18 @@ def erase(
     *,
     customer: Annotated[
         tuple[str, ...],
-        Parameter(help="Any id of the customer, as delivered or as in customer_id; may be given again."),
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Any id of the customer, as delivered or as in customer_id; may be given again.",
+        ),
     ] = (),
     customers_file: Annotated[
         Path | None, Parameter(help="A text file with such an id on each line.")
     ] = None,
     reference: Annotated[
-        str, Parameter(help="What the request is called elsewhere, for the proof; not an id.")
+        str,
+        Parameter(show_default=False, help="What the request is called elsewhere, for the proof; not an id."),
     ] = "",
     dry_run: Annotated[
         bool, Parameter(name="--dry-run", negative="", help="Only tell what would go.")

@@ -18,6 +18,8 @@ from journey_analytics.lock import hold
 from journey_analytics.marts import current, damage
 from journey_analytics.project import read_project
 from journey_analytics.record import record_sql
+from journey_analytics.run import start
+from journey_analytics.run.loading import load
 from journey_analytics.sources.erased import read_erasures
 from journey_analytics.sources.store import Store
 from tests.property.nights import (
@@ -72,9 +74,8 @@ def _made(folder: Path, left_out: re.Pattern[str]) -> Path:
         return tuple(event for event in events if not left_out.search(repr(event)))
 
     write_project(folder, Setup())
-    deliver(
-        folder, 0, [Delivery("web", left(_WEB)), Delivery("crm", left(_CRM)), Delivery("list", left(_LIST))]
-    )
+    brought = (("web", _WEB[:6]), ("web", _WEB[6:]), ("crm", _CRM), ("list", _LIST))
+    deliver(folder, 0, [Delivery(source, left(events)) for source, events in brought])
     with (folder / "landing" / "web" / "000-0.csv").open("a", encoding="utf-8") as file:
         file.writelines(row for row in _BROKEN.splitlines(keepends=True) if not left_out.search(row))
     run_night(folder, 0)
@@ -136,18 +137,41 @@ def test_any_id_finds_the_customer(shop: Path, asked: str) -> None:
 
 
 def test_what_went_is_counted(shop: Path) -> None:
-    """Seven events of web and CRM, one of the replaced list; three bad rows; rows of two snapshots."""
+    """Seven events of web and CRM, one of the replaced list; three bad rows; rows of two snapshots.
+
+    The two files of the web were read together, and only the first has rows of hers.
+    """
     found = _erase(shop, "zora")
     removed = found.erasure.removed
     assert (removed.events, removed.quarantined, removed.snapshots) == (8, 3, 2)
-    assert found.input_files == ("000-0.csv", "000-1.csv", "000-2.csv")
-    loads = {load.source: load for load in Store(shop / "store").of("web")}
-    assert [(load.rows, load.events, load.quarantined, load.erased) for load in loads.values()] == [
-        (14, 4, 1, 9)
-    ]
+    assert found.input_files == ("000-0.csv", "000-2.csv", "000-3.csv")
+    first, second = Store(shop / "store").of("web")
+    assert first.segment == second.segment
+    assert (first.rows, first.events, first.quarantined, first.erased) == (10, 0, 1, 9)
+    assert (second.rows, second.events, second.quarantined, second.erased) == (4, 4, 0, 0)
     (proof,) = read_erasures(shop / "store")
     assert proof == found.erasure
     assert proof.is_done
+
+
+def test_bad_rows_are_found_by_their_words_where_the_mapping_fits_no_more(shop: Path) -> None:
+    mapping = shop / "sources" / "web.yaml"
+    text = mapping.read_text(encoding="utf-8")
+    mapping.write_text(text.replace("customer_ref: customer", "customer_ref: shopper"), encoding="utf-8")
+    assert _erase(shop, "zora").erasure.removed.quarantined == 3
+    assert not [path for path in _named(shop) if path.startswith("store")]
+
+
+def test_what_a_run_left_that_was_cut_short_goes_too(shop: Path) -> None:
+    """Files of events and bad rows that no entry of the ledger names."""
+    deliver(shop, 2, [Delivery("web", (Event("w12", 7 * _DAY, "ad", customer="zora"),))])
+    with (shop / "landing" / "web" / "002-0.csv").open("a", encoding="utf-8") as file:
+        file.write("b6,soon,view,zora,,,,ads,,\n")
+    with start(read_project(shop), now=FIRST_NIGHT + timedelta(days=2)) as run:
+        load(run)
+    assert len(Store(shop / "store").uncounted_quarantine()) == 1
+    assert _erase(shop, "zora").erasure.removed.quarantined == 4
+    assert _named(shop) == {}
 
 
 def test_looking_changes_nothing(shop: Path) -> None:
