@@ -79,8 +79,8 @@ def _quarantine_checks(run: Run) -> dict[str, CheckResult]:
 def _show_new_events(run: Run) -> list[Contract]:
     """Make the view of the events that came with this run, and give its contract; none when none came.
 
-    What the store held before was judged by the run that brought it. A file with nothing but rows of those who
-    were erased brings none, and is no fault.
+    What the store held before was judged by the run that brought it. A file with nothing but rows of
+    customers who were erased brings none, and is no fault.
     """
     if all(0 < load.rows == load.erased for load in run.new_loads):
         return []
