@@ -18,6 +18,7 @@ Belongs here: the order of things. Does not belong here: the places, each of whi
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -39,7 +40,9 @@ from journey_analytics.erasure.texts import (
 from journey_analytics.errors import ConfigError, DamagedError, Problem
 from journey_analytics.local_days import local_day, to_us
 from journey_analytics.lock import hold
+from journey_analytics.marts import SNAPSHOTS
 from journey_analytics.project import Project
+from journey_analytics.record import RECORD_FOLDER
 from journey_analytics.sources.erased import (
     Erasure,
     Gone,
@@ -126,6 +129,12 @@ def _finish(project: Project, engine: DuckDBEngine) -> list[str]:
 
 
 def _engine(project: Project) -> DuckDBEngine:
+    """An engine, and nothing left of runs that were cut short."""
+    for folder in (project.spill_folder, *(project.marts_folder / SNAPSHOTS).glob(".*.tmp")):
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder in (project.marts_folder / RECORD_FOLDER, project.reports_folder):
+        for scratch in folder.rglob("*.tmp"):
+            scratch.unlink()
     settings = project.settings
     return DuckDBEngine(project.spill_folder, Limits(settings.memory_limit, settings.threads))
 

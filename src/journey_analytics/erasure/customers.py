@@ -99,10 +99,10 @@ def find(engine: DuckDBEngine, project: Project, store: Store, asked: Sequence[s
     Raises:
         ConfigError: an id is of several customers.
     """
-    show_events(engine, store, list(project.sources), [])
-    last = engine.rows(f"select max(occurred_us) as last from {EVENTS}")[0]["last"]
-    if last is None:
+    totals = show_events(engine, store, list(project.sources), []) if store.loads else []
+    if not any(total.events for total in totals):
         return Theirs(frozenset(asked), frozenset(asked), frozenset(), 0)
+    last = engine.rows(f"select max(occurred_us) as last from {EVENTS}")[0]["last"]
     parameters = {**model_parameters(project, local_day(last, project.zone)), **identity_parameters(project)}
     for name in needed_for([_TOUCHPOINTS]):
         make(engine, name, parameters)

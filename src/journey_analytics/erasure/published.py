@@ -8,7 +8,7 @@ becomes, so that a snapshot is sound at every moment (`damaged_files` takes a fi
 what it is; it keeps the time at which it was published. A reader's pin on a manifest that is replaced holds
 no longer.
 
-Belongs here: which rows of published files go. Does not belong here: reports (pages.py).
+Belongs here: which rows of published files go. Does not belong here: what people read (texts.py).
 """
 
 from __future__ import annotations

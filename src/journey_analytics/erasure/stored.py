@@ -8,7 +8,7 @@ Belongs here: which rows of these files go. Does not belong here: rows that come
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -64,8 +64,8 @@ class StoredRows:
                 found[path] = counts
         return found
 
-    def take_out(self) -> tuple[int, int]:
-        """Take them all out and count the loads anew; how many events and how many rows in quarantine."""
+    def take_out(self) -> None:
+        """Take them all out, and count the loads anew."""
         events, quarantined = self.events(), self.quarantined()
         for members in self._store.segments():
             path = self._store.events_path(members[0])
@@ -81,7 +81,6 @@ class StoredRows:
         for path in self._store.uncounted_events():
             # of a refused load, or one that was cut short: nothing reads it
             path.unlink()
-        return _total(events), _total(quarantined)
 
     def _events_sql(self, load: Load) -> str:
         """The erased rows of the load's file of events: their numbers in it, and whose they are."""
@@ -160,7 +159,3 @@ class StoredRows:
 
 def _numbered(path: Path) -> str:
     return f"read_parquet({quoted_path(path)}, file_row_number = true, hive_partitioning = false)"
-
-
-def _total(found: Mapping[Path, Mapping[str, int]]) -> int:
-    return sum(count for counts in found.values() for count in counts.values())

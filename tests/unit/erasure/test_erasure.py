@@ -139,8 +139,9 @@ def test_any_id_finds_the_customer(shop: Path, asked: str) -> None:
 def test_what_went_is_counted(shop: Path) -> None:
     """Seven events of web and CRM, one of the replaced list; three bad rows; rows of two snapshots.
 
-    The two files of the web were read together, and only the first has rows of hers.
+    The two files of the web were read together; only the first has rows of hers, and the second of Mia's.
     """
+    assert _erase(shop, "mia", dry_run=True).input_files == ("000-1.csv", "000-3.csv", "001-0.csv")
     found = _erase(shop, "zora")
     removed = found.erasure.removed
     assert (removed.events, removed.quarantined, removed.snapshots) == (8, 3, 2)
@@ -163,13 +164,21 @@ def test_bad_rows_are_found_by_their_words_where_the_mapping_fits_no_more(shop: 
 
 
 def test_what_a_run_left_that_was_cut_short_goes_too(shop: Path) -> None:
-    """Files of events and bad rows that no entry of the ledger names."""
+    """Files of events and bad rows that no entry of the ledger names; what waits to be cleared away."""
     deliver(shop, 2, [Delivery("web", (Event("w12", 7 * _DAY, "ad", customer="zora"),))])
     with (shop / "landing" / "web" / "002-0.csv").open("a", encoding="utf-8") as file:
         file.write("b6,soon,view,zora,,,,ads,,\n")
     with start(read_project(shop), now=FIRST_NIGHT + timedelta(days=2)) as run:
         load(run)
     assert len(Store(shop / "store").uncounted_quarantine()) == 1
+    for name in (
+        "work.spill/unpacked/a.csv",
+        "marts/snapshots/.0f.tmp/b.parquet",
+        "marts/record/mart_runs/1.tmp",
+    ):
+        left = shop / name
+        left.parent.mkdir(parents=True, exist_ok=True)
+        left.write_text("zora", encoding="utf-8")
     assert _erase(shop, "zora").erasure.removed.quarantined == 4
     assert _named(shop) == {}
 
@@ -194,13 +203,15 @@ def test_what_happened_before_never_comes_in_again(shop: Path) -> None:
     deliver(shop, 2, [Delivery("web", again)])
     shutil.copy(shop / "landing" / "web" / "000-0.csv", shop / "landing" / "web" / "copy.csv")
     with (shop / "landing" / "web" / "copy.csv").open("a", encoding="utf-8") as file:
-        file.write("b5,later,view,zora,,,,ads,,\n")
+        file.write("b5,later,view,zora,,,,ads,,\nb6,2150-01-01T00:00:00+00:00,view,zora,,,,ads,,\n")
     mapping = shop / "sources" / "web.yaml"
     mapping.write_text(
         mapping.read_text(encoding="utf-8").replace("page_path: page", "page_path: upper(page)")
     )
     run_night(shop, 3)
-    assert {w for words in _named(shop).values() for w in words} == {"zora"}
+    named = _named(shop)
+    assert set().union(*named.values()) == {"zora"}
+    assert not [path for path in named if "quarantine" in path]
     touchpoints = pl.read_parquet(current(shop / "marts").folder / "mart_touchpoints" / "*" / "*.parquet")
     assert touchpoints.filter(pl.col("customer_id") == "zora")["event_id"].to_list() == ["new"]
     assert "w11" in touchpoints["event_id"]
@@ -266,6 +277,12 @@ def test_nothing_held_is_told_and_so_is_an_earlier_erasure(shop: Path) -> None:
     ) as refused:
         _erase(shop, "anonymous:zcookie")
     assert refused.value.exit_code == 2
+
+
+def test_a_project_that_never_ran_holds_nothing(tmp_path: Path) -> None:
+    write_project(tmp_path / "new", Setup())
+    with pytest.raises(ConfigError, match="nothing is held of 'zora'"):
+        _erase(tmp_path / "new", "zora")
 
 
 def test_who_is_in_quarantine_alone_is_erased_there(shop: Path) -> None:
