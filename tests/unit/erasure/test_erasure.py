@@ -217,6 +217,17 @@ def test_what_happened_before_never_comes_in_again(shop: Path) -> None:
     assert "w11" in touchpoints["event_id"]
 
 
+def test_what_is_dated_a_little_ahead_is_old_too(shop: Path) -> None:
+    """Of 2 June at 20:00, by a clock that is fast; erased at 11:00."""
+    ahead = Delivery("web", (Event("w14", 62 * _DAY + 80, "view", customer="zora"),))
+    deliver(shop, 2, [ahead])
+    run_night(shop, 2)
+    _erase(shop, "zora")
+    deliver(shop, 3, [Delivery("web", (*ahead.events, Event("w15", 7 * _DAY, "ad", customer="ben")))])
+    run_night(shop, 3)
+    assert _named(shop) == {}
+
+
 def test_kept_snapshots_are_sound_without_them_and_stay_in_their_order(shop: Path) -> None:
     """Files that both share are one file again, and what was said of everybody else is said still."""
     before = snapshots(shop / "marts")
@@ -237,6 +248,29 @@ def test_kept_snapshots_are_sound_without_them_and_stay_in_their_order(shop: Pat
         for s in after
     ]
     assert about[0]["journey_key"] == "journey_id"
+
+
+def test_what_an_earlier_snapshot_gave_somebody_else_goes_too(tmp_path: Path) -> None:
+    """A list said that zora9 is Mia, so that her event was Mia's, until it was corrected."""
+    folder = tmp_path / "shop"
+    write_project(folder, Setup())
+    said = (Event("l9", 3, "view", customer="mia", alias="zora9"), Event("l2", 9, "ad", customer="mia"))
+    deliver(folder, 0, [Delivery("web", (Event("w20", 4, "ad", customer="zora9"),)), Delivery("list", said)])
+    run_night(folder, 0)
+    deliver(folder, 1, [Delivery("list", said[1:])])
+    run_night(folder, 1)
+    _erase(folder, "zora9")
+    assert _named(folder, re.compile("zora9|w20")) == {}
+    after, before = snapshots(folder / "marts")
+    assert (after.marts["mart_touchpoints"], before.marts["mart_touchpoints"]) == (1, 2)
+
+
+def test_an_id_that_is_only_claimed_stays_with_its_customer(shop: Path) -> None:
+    """Somebody without a name said to be Ben, which makes no link; Ben is not erased with them."""
+    deliver(shop, 2, [Delivery("web", (Event("w13", 7 * _DAY, "view", cookie="zcookie2", alias="ben"),))])
+    run_night(shop, 2)
+    assert _erase(shop, "anonymous:zcookie2").erasure.removed.events == 1
+    assert _named(shop, re.compile("zcookie2")) == {}
 
 
 def test_restated_numbers_say_why(shop: Path) -> None:
