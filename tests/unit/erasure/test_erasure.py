@@ -274,7 +274,7 @@ def test_an_id_that_is_only_claimed_stays_with_its_customer(shop: Path) -> None:
 
 
 def test_restated_numbers_say_why(shop: Path) -> None:
-    """Three journeys began on 1 April, one of them Zora's; what changes that day afterwards is another matter."""
+    """Three journeys began on 1 April, one of them Zora's; what changes afterwards is another matter."""
     _erase(shop, "zora")
     run_night(shop, 2)
     assert _restated(shop) == {("2026-04-01", "erasure", 3, 2)}
