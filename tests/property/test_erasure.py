@@ -45,12 +45,8 @@ def test_what_is_left_is_what_a_project_makes_that_never_knew_the_customer(
         now = FIRST_NIGHT + timedelta(hours=9)
         removed = erase(read_project(folder), [who], now=now).erasure.removed
         run_night(folder, 1)
-        ids = {
-            name
-            for event in history
-            if customers[event.id] == theirs
-            for name in (event.customer, event.alias)
-        }
+        linked = [event for event in history if customers[event.id] == theirs and event.customer]
+        ids = {name for event in linked for name in (event.customer, event.alias)}
         ids -= {"", *(event.customer for event in history if customers[event.id] != theirs)}
         # somebody else's event that names one of these ids goes too
         left = [event for event in history if customers[event.id] != theirs and event.alias not in ids]

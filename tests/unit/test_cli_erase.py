@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import pty
@@ -44,7 +45,7 @@ def test_looking_tells_and_leaves_everything(shop: str) -> None:
     before = _touchpoints(shop)
     looked = journey("erase", "--customer", _CUSTOMER, "--dry-run", "-p", shop)
     assert looked.returncode == 0
-    assert looked.stderr.startswith("would go: 1 customers with 1 ids\n")
+    assert looked.stderr.startswith("would go: 1 customer with 1 id\n")
     assert "  web.csv" in looked.stderr.splitlines()
     assert looked.stdout == ""
     assert _touchpoints(shop) == before > 0
@@ -79,9 +80,44 @@ def test_a_file_with_nothing_but_rows_of_theirs_stops_no_run(shop: str) -> None:
     assert _touchpoints(shop) == 0
 
 
+def test_a_bad_row_among_rows_of_theirs_is_judged_as_any_other(shop: str) -> None:
+    """Of a hundred rows that came ninety-nine are gone, and one is bad."""
+    assert journey("erase", "--customer", _CUSTOMER, "--yes", "-p", shop).returncode == 0
+    rows = [f"x{number},2026-01-06 08:00:00,visit,{_CUSTOMER},ads," for number in range(99)]
+    text = "\n".join(["id,ts,action,customer,channel,amount", *rows, "y,soon,visit,ann,ads,", ""])
+    Path(shop, "input", "web-again.csv").write_text(text, encoding="utf-8")
+    ran = journey("run", "--date", "2026-05-20", "-p", shop)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_a_sentence_that_quotes_a_whole_line_of_theirs_goes(shop: str) -> None:
+    """In the status, the record, the manifest and the pages: the warning names the line."""
+    with Path(shop, "input", "web.csv").open("a", encoding="utf-8") as file:
+        file.write(f"b3,{_CUSTOMER},too,few\n")
+    said = f"b3,{_CUSTOMER},too,few"
+    ran = journey("run", "--date", "2026-05-20", "-p", shop)
+    assert ran.returncode in (0, 3), ran.stderr
+    places = [*Path(shop, "marts").rglob("*.json"), *Path(shop, "reports").glob("*.html")]
+    assert [path.name for path in places if said in html.unescape(path.read_text(encoding="utf-8"))]
+    assert journey("erase", "--customer", _CUSTOMER, "--yes", "-p", shop).returncode == 0
+    places = [*Path(shop, "marts").rglob("*.json"), *Path(shop, "reports").glob("*.html")]
+    assert not [path.name for path in places if said in html.unescape(path.read_text(encoding="utf-8"))]
+    told = journey("quality", "-p", shop)
+    assert said not in told.stdout + told.stderr
+
+
+def test_when_nobody_is_left_the_run_says_so(shop: str) -> None:
+    everybody = [word for name in ("ann", "bob", "cyd") for word in ("--customer", name)]
+    assert journey("erase", *everybody, "--yes", "-p", shop).returncode == 0
+    ran = journey("run", "-p", shop)
+    assert ran.returncode == 3
+    assert "no event is left" in ran.stderr
+
+
 def test_programs_get_the_proof_without_its_hashes(shop: str, tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
-    names.write_text(f"{_CUSTOMER}\n\ncyd\n{_CUSTOMER}\n", encoding="utf-8")
+    # as editors on Windows write it
+    names.write_text(f"{_CUSTOMER}\n\ncyd\n{_CUSTOMER}\n", encoding="utf-8-sig")
     erased = journey("erase", "--customers-file", str(names), "--yes", "--json", "-p", shop)
     assert erased.returncode == 0, erased.stderr
     told = json.loads(erased.stdout)
@@ -125,6 +161,8 @@ def test_a_person_is_asked(shop: str, answer: str, code: int) -> None:
         ([], "no customer is named"),
         (["--customers-file", "nowhere.txt"], "the file of customers cannot be read"),
         (["--customer", "nobody", "--yes"], "nothing is held of 'nobody'"),
+        (["--customer", "ann", "--customer", "amn", "--yes"], "no event is of 'amn'"),
+        (["--customer", "ann", "--reference", "for ann", "--yes"], "the proof would name who was erased"),
     ],
 )
 def test_wrong_usage_is_told(shop: str, words: list[str], told: str) -> None:

@@ -64,6 +64,14 @@ def erase(
     asked = _asked(customer, customers_file)
     read = read_project(project)
     now = datetime.now(UTC)
+    if not (yes or dry_run or sys.stdin.isatty()):
+        raise ConfigError(
+            Problem(
+                "nobody is there to be asked, and there is no way back",
+                "standard input is not a terminal",
+                "look with --dry-run, then say --yes",
+            )
+        )
     if not (yes or dry_run) and not _is_confirmed(take_out(read, asked, now=now, dry_run=True)):
         messages.print("nothing was done")
         return EXIT_USAGE
@@ -89,7 +97,7 @@ def _asked(customers: tuple[str, ...], file: Path | None) -> list[str]:
     asked = list(customers)
     if file is not None:
         try:
-            asked += [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+            asked += [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
         except (OSError, UnicodeDecodeError) as cause:
             what = f"the file of customers cannot be read: {cause}"
             raise ConfigError(Problem(what, str(file), "name a text file with an id on each line")) from cause
@@ -103,14 +111,6 @@ def _asked(customers: tuple[str, ...], file: Path | None) -> list[str]:
 
 def _is_confirmed(found: Erased) -> bool:
     """Whether a person at the terminal wants that to go."""
-    if not sys.stdin.isatty():
-        raise ConfigError(
-            Problem(
-                "nobody is there to be asked, and there is no way back",
-                "standard input is not a terminal",
-                "look with --dry-run, then say --yes",
-            )
-        )
     _print(found, dry_run=True)
     return messages.input("erase? There is no way back. [y/N] ", markup=False).strip().lower() in ("y", "yes")
 
@@ -132,15 +132,20 @@ def _as_json(found: Erased, *, dry_run: bool) -> dict[str, Any]:
 
 
 def _print(found: Erased, *, dry_run: bool) -> None:
+    from journey_analytics.reports.wording import several
+
     removed = found.erasure.removed
     done = "would go" if dry_run else "erased"
     lines = [
-        f"{done}: {found.erasure.customers:,} customers with {found.ids:,} ids",
-        f"  {removed.events:,} events and {removed.quarantined:,} rows in quarantine",
-        f"  {removed.mart_rows:,} rows of marts in {removed.snapshots:,} snapshots",
+        f"{done}: {several(found.erasure.customers, 'customer')} with {several(found.ids, 'id')}",
+        f"  {several(removed.events, 'event')} and {several(removed.quarantined, 'row')} in quarantine",
+        f"  {several(removed.mart_rows, 'row')} of marts in {several(removed.snapshots, 'snapshot')}",
     ]
     if not dry_run:
-        lines.append(f"  {removed.reports:,} pages and {removed.texts:,} sentences of the record of runs")
+        texts = several(removed.texts, "sentence")
+        lines.append(f"  {several(removed.reports, 'page')} and {texts} of the record of runs")
+    if found.earlier:
+        lines.append(f"erased before: {', '.join(found.earlier)}")
     if found.input_files:
         lines.append("still in input files, which are yours to mend:")
         lines += [f"  {name}" for name in found.input_files[:_MOST_FILES]]

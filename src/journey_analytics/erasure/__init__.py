@@ -19,7 +19,8 @@ Belongs here: the order of things. Does not belong here: the places, each of whi
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -28,7 +29,7 @@ import duckdb
 from journey_analytics import failpoints
 from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.erasure.customers import Theirs, find
-from journey_analytics.erasure.published import HEAL, PublishedRows
+from journey_analytics.erasure.published import PublishedRows
 from journey_analytics.erasure.stored import StoredRows
 from journey_analytics.erasure.texts import (
     Mentions,
@@ -85,11 +86,15 @@ def erase(
 
     Raises:
         LockedError: a run holds the project.
-        ConfigError: an id is of several customers, or nothing is held of any.
-        DamagedError: a kept snapshot cannot be read.
+        ConfigError: an id is of several customers, or nothing is held of it; the reference has one in it.
+        DamagedError: a kept snapshot, or a file of the store, cannot be read.
     """
-    with hold(project.lock_file, now), _engine(project) as engine:
+    if any(name in reference for name in asked):
+        do = "name the request as it is called elsewhere"
+        raise ConfigError(Problem("the proof would name who was erased", "--reference", do))
+    with hold(project.lock_file, now), _readable(project), _engine(project) as engine:
         if not dry_run:
+            _clear_leftovers(project)
             _finish(project, engine)
         store = Store(project.store_folder)
         theirs = find(engine, project, store, asked)
@@ -118,7 +123,8 @@ def finish_erasures(project: Project) -> list[str]:
     Returns:
         The names of the erasures.
     """
-    with _engine(project) as engine:
+    _clear_leftovers(project)
+    with _readable(project), _engine(project) as engine:
         return _finish(project, engine)
 
 
@@ -128,13 +134,17 @@ def _finish(project: Project, engine: DuckDBEngine) -> list[str]:
     return [_take_out(project, engine, store, erasure).name for erasure in pending]
 
 
-def _engine(project: Project) -> DuckDBEngine:
-    """An engine, and nothing left of runs that were cut short."""
+def _clear_leftovers(project: Project) -> None:
+    """Remove what runs that were cut short could not."""
     for folder in (project.spill_folder, *(project.marts_folder / SNAPSHOTS).glob(".*.tmp")):
         shutil.rmtree(folder, ignore_errors=True)
     for folder in (project.marts_folder / RECORD_FOLDER, project.reports_folder):
         for scratch in folder.rglob("*.tmp"):
-            scratch.unlink()
+            if scratch.is_file():
+                scratch.unlink()
+
+
+def _engine(project: Project) -> DuckDBEngine:
     settings = project.settings
     return DuckDBEngine(project.spill_folder, Limits(settings.memory_limit, settings.threads))
 
@@ -144,7 +154,7 @@ def _found(project: Project, engine: DuckDBEngine, store: Store, theirs: Theirs,
     gone = Gone(engine, [erasure])
     rows = StoredRows(engine, project, store, gone)
     events, quarantined = rows.events(), rows.quarantined()
-    published = _published(project, engine, gone)
+    published = PublishedRows(engine, project.marts_folder, gone)
     rows_published = published.counts()
     held = {batch_id for counts in (*events.values(), *quarantined.values()) for batch_id in counts}
     files = {file.name for load in store.loads if load.batch_id in held for file in load.files}
@@ -167,7 +177,7 @@ def _found(project: Project, engine: DuckDBEngine, store: Store, theirs: Theirs,
 def _take_out(project: Project, engine: DuckDBEngine, store: Store, erasure: Erasure) -> Erasure:
     """Take out what is still there of an erasure."""
     gone = Gone(engine, [erasure])
-    published = _published(project, engine, gone)
+    published = PublishedRows(engine, project.marts_folder, gone)
     mentions = Mentions(erasure, published.journeys, [source.name for source in project.sources])
     pages = {*erasure.reports, *pages_naming(project.reports_folder, mentions)}
     # once the snapshots are without them, nothing says any more which pages were made from those rows
@@ -183,21 +193,25 @@ def _take_out(project: Project, engine: DuckDBEngine, store: Store, erasure: Era
         project.work_file.with_suffix(leftover).unlink(missing_ok=True)
     StoredRows(engine, project, store, gone).take_out()
     failpoints.reach("erase.store_rewritten")
-    removed = replace(erasure.removed, reports=len(erasure.reports), texts=texts + sum(warnings.values()))
+    texts += erasure.removed.texts + sum(warnings.values())
+    removed = replace(erasure.removed, reports=len(erasure.reports), texts=texts)
     done = replace(erasure, is_done=True, reports=(), removed=removed)
     write_erasure(store.folder, done)
     failpoints.reach("erase.done")
     return done
 
 
-def _published(project: Project, engine: DuckDBEngine, gone: Gone) -> PublishedRows:
+@contextmanager
+def _readable(project: Project) -> Iterator[None]:
+    """What the engine says of a damaged file as people are told it."""
     try:
-        return PublishedRows(engine, project.marts_folder, gone)
+        yield
+    except duckdb.OutOfMemoryException:
+        raise
     except duckdb.Error as cause:
-        problem = Problem(
-            f"a published file cannot be read: {first_line(cause)}", str(project.marts_folder), HEAL
-        )
-        raise DamagedError(problem) from cause
+        what = f"a file of the store or the marts cannot be read: {first_line(cause)}"
+        do = "delete the folders of damaged snapshots (`journey marts verify`); get the store from a backup"
+        raise DamagedError(Problem(what, str(project.folder), do)) from cause
 
 
 def _nothing(asked: Sequence[str], earlier: Sequence[str]) -> Problem:

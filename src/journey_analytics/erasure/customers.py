@@ -24,49 +24,49 @@ from journey_analytics.sources.store import Store
 from journey_analytics.tables import make, needed_for
 
 _TOUCHPOINTS = "stg_touchpoints"
-_ASKED, _CUSTOMERS = "asked_ids", "customers_to_erase"
+_ASKED, _CUSTOMERS, _STORED = "asked_ids", "customers_to_erase", "stored_ids"
 # an id that is a customer's name is that customer, whatever other events carry it
 _RESOLVE = f"""
     with named as (
-        select customer_id, customer_id as named, 1 as place from {_TOUCHPOINTS}
+        select customer_id, customer_id as named, 1 as place
+        from {_TOUCHPOINTS} where customer_id in (from {_ASKED})
         union
-        select customer_id, customer_ref, 2 from {_TOUCHPOINTS}
+        select customer_id, customer_ref, 2 from {_TOUCHPOINTS} where customer_ref in (from {_ASKED})
         union
-        select customer_id, anonymous_ref, 3 from {_TOUCHPOINTS}
+        select customer_id, anonymous_ref, 3 from {_TOUCHPOINTS} where anonymous_ref in (from {_ASKED})
         union
-        select customer_id, alias_ref, 4 from {_TOUCHPOINTS}
+        select customer_id, known_ref, 4 from int_aliased_ids where known_ref in (from {_ASKED})
     )
-    select asked, customer_id
-    from {_ASKED}
-    inner join named on named = asked
-    qualify place = min(place) over (partition by asked)
-    order by asked, customer_id
+    select named, customer_id
+    from named
+    qualify place = min(place) over (partition by named)
+    order by named, customer_id
 """
 _IDS = f"""
-    with theirs as (
-        select * from {_TOUCHPOINTS} semi join {_CUSTOMERS} using (customer_id)
-    ),
-    of_others as (
-        select customer_ref, anonymous_ref from {_TOUCHPOINTS} anti join {_CUSTOMERS} using (customer_id)
-    ),
-    known as (
-        select customer_ref as id from theirs
+    with known as (
+        select customer_ref as id from {_TOUCHPOINTS} semi join {_CUSTOMERS} using (customer_id)
         union
-        select alias_ref from theirs
-        except
-        select customer_ref from of_others
+        select known_ref from int_aliased_ids semi join {_CUSTOMERS} using (customer_id) where is_merged
+        union
+        select customer_id from {_CUSTOMERS}
+    ),
+    -- links that were withdrawn since count too: what they linked is still in the store
+    links as (
+        select anonymous_ref, customer_ref from {_STORED} where anonymous_ref is not null
     ),
     anonymous as (
         -- what happened on a device that others use too is known by its events
-        select anonymous_ref as id from theirs
+        select anonymous_ref as id from {_TOUCHPOINTS} semi join {_CUSTOMERS} using (customer_id)
+        union
+        select anonymous_ref from links where customer_ref in (from known)
         except
-        select anonymous_ref from of_others
+        select anonymous_ref from {_TOUCHPOINTS} anti join {_CUSTOMERS} using (customer_id)
+        except
+        select anonymous_ref from links where customer_ref not in (select id from known where id is not null)
     )
     select id from known where id is not null
     union
     select {quoted(ANONYMOUS)} || id from anonymous where id is not null
-    union
-    select customer_id from {_CUSTOMERS}
 """
 
 
@@ -88,7 +88,10 @@ class Theirs:
 
 
 def find(engine: DuckDBEngine, project: Project, store: Store, asked: Sequence[str]) -> Theirs:
-    """Find customers by any of their ids; one that no event carries is taken for a customer's name.
+    """Find customers by any of their ids.
+
+    One that no event carries may still be in quarantine, or in what was replaced since: asked for alone, it
+    is taken for a customer's name.
 
     Args:
         engine: an open one, which gets tables of all events.
@@ -97,7 +100,7 @@ def find(engine: DuckDBEngine, project: Project, store: Store, asked: Sequence[s
         asked: the ids as they were delivered.
 
     Raises:
-        ConfigError: an id is of several customers.
+        ConfigError: an id is of several customers, or one of several is of none.
     """
     totals = show_events(engine, store, list(project.sources), []) if store.loads else []
     if not any(total.events for total in totals):
@@ -111,6 +114,7 @@ def find(engine: DuckDBEngine, project: Project, store: Store, asked: Sequence[s
     engine.load(
         _CUSTOMERS, pl.DataFrame({"customer_id": sorted(customers)}, schema={"customer_id": pl.String})
     )
+    engine.create_view(_STORED, store.ids_sql())
     ids = {row["id"] for row in engine.rows(_IDS)}
     theirs = engine.rows(
         f"select source, event_id, occurred_us from {_TOUCHPOINTS} semi join {_CUSTOMERS} using (customer_id)"
@@ -127,7 +131,7 @@ def _resolved(engine: DuckDBEngine, asked: Collection[str]) -> set[str]:
     """The customers of these ids."""
     found: dict[str, list[str]] = {name: [] for name in asked}
     for row in engine.rows(_RESOLVE):
-        found[row["asked"]].append(row["customer_id"])
+        found[row["named"]].append(row["customer_id"])
     problems = [
         Problem(
             f"the id {name!r} is of {len(customers):,} customers",
@@ -136,6 +140,14 @@ def _resolved(engine: DuckDBEngine, asked: Collection[str]) -> set[str]:
         )
         for name, customers in found.items()
         if len(customers) > 1
+    ] + [
+        Problem(
+            f"no event is of {name!r}",
+            "the event store",
+            "correct it or leave it out; asked for alone, it is looked for in quarantine too",
+        )
+        for name, customers in found.items()
+        if not customers and len(found) > 1
     ]
     if problems:
         raise ConfigError(problems)

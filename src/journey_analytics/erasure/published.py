@@ -22,6 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from journey_analytics import failpoints
@@ -37,11 +38,7 @@ from journey_analytics.sources.erased import ANONYMOUS, Gone
 ERASED = "rows_erased"
 """In a manifest: the erasures that took rows out after it was published."""
 
-HEAL = (
-    "`journey marts verify` names every damaged file; delete the folder of a snapshot that cannot be mended, "
-    "or publish anew with `journey run --force`, and erase again"
-)
-
+_HEAL = "delete the folder of this snapshot, which cannot be mended; the next run publishes anew"
 _CUSTOMERS, _JOURNEYS = "published_customers", "published_journeys"
 _IS_THEIRS = f"customer_id in (from {_CUSTOMERS})"
 _ID = f"case id_kind when 'anonymous' then {quoted(ANONYMOUS)} || id else id end"
@@ -143,10 +140,8 @@ class PublishedRows:
             for mart, entry in snapshot.manifest["marts"].items():
                 for file in entry["files"]:
                     path = snapshot.folder / file["path"]
-                    if not path.is_file():
-                        raise DamagedError(Problem("a published file is missing", str(path), HEAL))
-                    if (mart, version) not in columns:
-                        columns[mart, version] = tuple(pq.read_schema(path).names)
+                    if (mart, version) not in columns or not path.is_file():
+                        columns[mart, version] = _columns(path)
                     shared.setdefault((mart, path.stat().st_ino), []).append(path)
                     owners[path] = snapshot
         return [
@@ -217,6 +212,15 @@ class PublishedRows:
         return {"rows": int(copied[0]["Count"]), "bytes": new.stat().st_size, "sha256": sha256_of(new)}
 
 
+def _columns(path: Path) -> tuple[str, ...]:
+    """The names of the columns of a published file."""
+    try:
+        return tuple(pq.read_schema(path).names)
+    except (OSError, pa.ArrowException) as cause:
+        what = f"a published file cannot be read: {str(cause).splitlines()[0]}"
+        raise DamagedError(Problem(what, str(path), _HEAL)) from cause
+
+
 def _new(path: Path) -> Path:
     """Where a file is written that takes the place of a published one."""
     return path.with_suffix(".erased")
@@ -230,11 +234,13 @@ def _entries(snapshot: Snapshot) -> list[dict[str, Any]]:
 def _settle(snapshot: Snapshot, erasure: str) -> None:
     """Let the manifest say that what was announced is so."""
     manifest = snapshot.manifest
-    for entry in _entries(snapshot):
-        entry.update(entry.pop(BECOMES, {}))
+    replaced = [entry for entry in _entries(snapshot) if BECOMES in entry]
+    for entry in replaced:
+        entry.update(entry.pop(BECOMES))
     for mart in manifest["marts"].values():
         mart["rows"] = sum(file["rows"] for file in mart["files"])
-    manifest[ERASED] = sorted({*manifest.get(ERASED, ()), erasure})
+    if replaced:
+        manifest[ERASED] = sorted({*manifest.get(ERASED, ()), erasure})
     _write_manifest(snapshot)
 
 

@@ -9,9 +9,11 @@ Belongs here: finding and replacing what people read. Does not belong here: rows
 from __future__ import annotations
 
 import html
+import logging
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +23,31 @@ import polars as pl
 from journey_analytics.disk import sync
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.sql_text import quoted, quoted_path
-from journey_analytics.errors import JourneyError
+from journey_analytics.errors import DamagedError, JourneyError, MartError
 from journey_analytics.marts import Snapshot, current, read_snapshot
 from journey_analytics.project import Project
 from journey_analytics.record import record_files
 from journey_analytics.reports.archive import dated
 from journey_analytics.reports.dropoff import write_report
 from journey_analytics.retention import named_by_reports
-from journey_analytics.sources.erased import ANONYMOUS, Erasure
+from journey_analytics.sources.erased import ANONYMOUS, AROUND_IDS, BETWEEN_IDS, Erasure
 from journey_analytics.status import read_status, status_file, write_status
+
+_CANNOT_BE_WRITTEN = (
+    JourneyError, ArithmeticError, LookupError, TypeError, ValueError, duckdb.Error, pl.exceptions.PolarsError,
+)  # fmt: skip
+"""A snapshot that is gone, of an earlier version, or with nobody left in it; then its page must go too."""
+_LOG = logging.getLogger(__name__)
 
 TAKEN_OUT = "(named a customer who was erased)"
 
-# as samples of checks (customer_id=17, event_id=e1) and errors ('e1') write values
+# as samples of checks (customer_id=17, event_id=e1) and errors ('e1', or a whole line) write values
 _VALUES = re.compile(r"""=([^,;]+)|'([^']+)'|"([^"]+)\"""")
 # as pages do
 _CELLS = re.compile(r"<bdi>([^<]+)</bdi>")
+_SENTENCES = re.compile(r">([^<>]*[='&][^<>]*)<")
+_NOT_SHOWN = re.compile(r"<(script|style)\b.*?</\1>", re.DOTALL)
+_BETWEEN = [re.compile(between) for between in BETWEEN_IDS]
 _JOURNEY_IDS = re.compile(r"\b[0-9a-f]{32}\b")
 _RECORDED = {"mart_quality_results": "sample", "mart_runs": "detail"}
 _OF_THE_LIVE = {"report.html", "mail.html"}
@@ -59,14 +70,20 @@ class Mentions:
         self._known: dict[str, bool] = {}
 
     def in_sentence(self, text: str) -> bool:
-        """Whether one of a sentence's values does."""
-        return any(self._is_one(value.strip()) for found in _VALUES.findall(text) for value in found if value)
+        """Whether one of a sentence's values does, or a part of one."""
+        values = [value for found in _VALUES.findall(text) for value in found if value]
+        parts = {part.strip(AROUND_IDS) for value in values for cut in _BETWEEN for part in cut.split(value)}
+        return any(self._is_one(part) for part in parts | {value.strip() for value in values})
 
     def in_page(self, page: str) -> bool:
-        """Whether a cell of a page does, or the id of a journey."""
+        """Whether a cell or a sentence of a page does, or the id of a journey."""
         if not self._journeys.isdisjoint(_JOURNEY_IDS.findall(page)):
             return True
-        return any(self._is_one(html.unescape(cell)) for cell in set(_CELLS.findall(page)))
+        if any(self._is_one(html.unescape(cell)) for cell in set(_CELLS.findall(page))):
+            return True
+        # what is shown, without the page's own script and style
+        shown = _NOT_SHOWN.sub("", page)
+        return any(self.in_sentence(html.unescape(said)) for said in set(_SENTENCES.findall(shown)))
 
     def _is_one(self, value: str) -> bool:
         if value not in self._known:
@@ -117,8 +134,9 @@ def write_pages_again(project: Project, names: Collection[str]) -> None:
     """
     folder = project.reports_folder
     to_write, written = set(names), set[str]()
-    if to_write & _OF_THE_LIVE:
-        to_write.add(dated(folder, str(current(project.marts_folder).as_of)).name)
+    with suppress(MartError, DamagedError):
+        if to_write & _OF_THE_LIVE:
+            to_write.add(dated(folder, str(current(project.marts_folder).as_of)).name)
     for name in sorted(named_by_reports(folder)):
         try:
             snapshot = read_snapshot(project.marts_folder, name)
@@ -126,9 +144,8 @@ def write_pages_again(project: Project, names: Collection[str]) -> None:
             if page in to_write:
                 is_live = write_report(project, snapshot).path.name != page
                 written |= {page} | (_OF_THE_LIVE if is_live else set())
-        except (JourneyError, KeyError, duckdb.Error):
-            # of an earlier version of this product, or of a snapshot that is gone
-            continue
+        except _CANNOT_BE_WRITTEN:
+            _LOG.info("the page of %s could not be written again and is removed", name)
     for name in to_write - written:
         (folder / name).unlink(missing_ok=True)
 

@@ -79,10 +79,13 @@ def _quarantine_checks(run: Run) -> dict[str, CheckResult]:
 def _show_new_events(run: Run) -> list[Contract]:
     """Make the view of the events that came with this run, and give its contract; none when none came.
 
-    What the store held before was judged by the run that brought it. A file with nothing but rows of
+    What the store held before was judged by the run that brought it. A file with no events but those of
     customers who were erased brings none, and is no fault.
     """
-    if all(0 < load.rows == load.erased for load in run.new_loads):
+    is_all_erased = any(load.erased for load in run.new_loads) and not any(
+        load.events for load in run.new_loads
+    )
+    if not run.new_loads or is_all_erased:
         return []
     loads = [
         (source, [load for load in run.new_loads if load.source == source.name])

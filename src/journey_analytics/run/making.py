@@ -30,6 +30,9 @@ def find_customers(run: Run) -> str:
     engine, project = run.engine, run.project
     if run.as_of is None:
         last = engine.rows(f"select max(occurred_us) as last from {EVENTS}")[0]["last"]
+        if last is None:
+            what = "no event is left: those of every customer were erased"
+            raise SourceError(Problem(what, str(run.project.store_folder), "deliver events of others"))
         run.as_of = local_day(last, project.zone)
     run.parameters = {
         **model_parameters(project, run.as_of),

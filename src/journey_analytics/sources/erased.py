@@ -4,7 +4,8 @@
 
 An event that happened up to the erasure never comes in again, in whichever file it is delivered; what the
 customer does afterwards is new. A file is also the proof of the erasure: it holds no id, and who is asked
-about an id can tell by its hash whether it was erased.
+about an id can tell by its hash whether it was erased. The salt beside them keeps the hashes from being
+looked up, not from being tried: ids that can be guessed are as safe as the store.
 
 Belongs here: the files, and the condition by which rows are left out.
 Does not belong here: taking out what is there already (erasure).
@@ -31,8 +32,12 @@ from journey_analytics.errors import Problem, SourceError
 ANONYMOUS = "anonymous:"
 """Stands before an anonymous id where ids of both kinds are named together, as in customer_id."""
 
-WORD = r"[\w.@:+-]+"
-"""What is taken for a word where an id may stand in a text."""
+_FIELD = r",;|\t\n\r\"{}\[\]"
+_WORD = rf"{_FIELD}\s<>()='"
+BETWEEN_IDS = tuple(f"[{between}]" for between in (_FIELD, f"{_FIELD}:=", _WORD, f"{_WORD}:/&?"))
+"""Where texts are cut to find ids in them: into fields, into words, and into the parts of each."""
+AROUND_IDS = " '.:+-!?"
+"""What may stand around an id and is no part of it."""
 
 _IDS = "erased_ids"
 _EVENTS = "erased_events"
@@ -76,7 +81,7 @@ class Erasure:
         events: hashes of their events.
         days: days on which journeys of theirs began, as they were published.
         is_done: whether everything was taken out; if not, the next run goes on.
-        reports: pages that are still to be made anew, by their day.
+        reports: file names of pages that are still to be made anew.
     """
 
     name: str
@@ -128,7 +133,8 @@ class Gone:
     def joins(self, source: str) -> str:
         """What to join to rows of a source with event_id and the three ids; each row stays one."""
         ids = ("customer_ref", "alias_ref", f"{quoted(ANONYMOUS)} || anonymous_ref")
-        event = f"{quoted(source)} || {_EVENT_MARK} || event_id"
+        # with a known id it is somebody's own, whoever else's event has the same key
+        event = f"case when customer_ref is null then {quoted(source)} || {_EVENT_MARK} || event_id end"
         hashed = [(_IDS, value) for value in ids] + [(_EVENTS, event)]
         return "".join(
             f" left join {table} as {_JOINED}_{number} "
@@ -150,13 +156,16 @@ class Gone:
         return f"({until} is not null and not coalesce({is_new}, false))"
 
     def names_one(self, text: str) -> str:
-        """Whether a text, as SQL, has an erased id as one of its words."""
+        """Whether a text, as SQL, has an erased id as one of its fields, its words or their parts."""
+        cut = " || ".join(
+            f"regexp_split_to_array(coalesce({text}, ''), {quoted(between)})" for between in BETWEEN_IDS
+        )
+        trimmed = f"list_transform({cut}, lambda part: trim(part, {quoted(AROUND_IDS)}))"
         hashes = " || ".join(
-            f"list_transform(words, lambda word: sha256({self._salt} || {before} || word))"
+            f"list_transform(parts, lambda part: sha256({self._salt} || {before} || part))"
             for before in ("''", quoted(ANONYMOUS))
         )
-        words = f"list_distinct(regexp_extract_all(coalesce({text}, ''), {quoted(WORD)}))"
-        found = f"(select {hashes} from (select {words} as words))"
+        found = f"(select {hashes} from (select list_distinct({trimmed}) as parts))"
         return f"list_has_any({found}, (select list(digest) from {_IDS}))"
 
     def has_id(self, known: str) -> str:
@@ -187,6 +196,10 @@ def read_erasures(store_folder: Path) -> list[Erasure]:
                     "get the file back from a backup: without it, who was erased would come in again",
                 )
             )
+    if len({erasure.salt for erasure in found}) > 1:
+        what = "the erasures have different salts, so some are of another project"
+        do = "leave only the files of this project: their `salt` is the same"
+        problems.append(Problem(what, str(_folder(store_folder)), do))
     if problems:
         raise SourceError(problems)
     return sorted(found, key=lambda erasure: (erasure.until_us, erasure.name))

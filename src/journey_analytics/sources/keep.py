@@ -69,8 +69,7 @@ def keep(
     columns = [f"cast({name} as {EVENT_TYPES[name]}) as {name}" for name in first.columns]
     # only a source whose days are replaced needs to know them, only one whose clocks change its offsets
     if mapping.mode == "replace_day":
-        day = f"timezone('{mapping.timezone}', make_timestamptz(occurred_us))"
-        columns.append(f"cast({day} as date) as local_day")
+        columns.append(f"{_local_day(source)} as local_day")
     if mapping.timezone != "UTC":
         columns.append("local_us - occurred_us as utc_offset_us")
     rows_of_files = ""
@@ -100,14 +99,16 @@ def keep(
         batch_id,
     )
     _copy(engine, source, quarantine, store.quarantine_path(first))
-    erased: Counter[str] = Counter()
-    if gone:
-        for left_out in (
-            f"{typed} where {is_gone}",
-            *(f"{rejected} and {names_gone}" for rejected in unsplit),
-        ):
-            erased.update(counts_by_load(engine, f"(select {batch_id} as batch_id from {left_out})"))
-    return _counted(engine, store, source, loads, erased)
+    if not gone:
+        return _counted(engine, store, source, loads)
+    delivered: Counter[str] = Counter()
+    for given in (f"{raw.rows} as {TYPED}{rows_of_files}", *unsplit):
+        delivered.update(counts_by_load(engine, f"(select {batch_id} as batch_id from {given})"))
+    # a day that was replaced stays replaced, also when nothing of what replaced it is left
+    days = (
+        f"(select {batch_id} as batch_id, {_local_day(source)} as local_day from {typed} where fault is null)"
+    )
+    return _counted(engine, store, source, loads, delivered, days)
 
 
 def is_row_gone(gone: Gone, latest_us: int | None) -> str:
@@ -128,10 +129,29 @@ def _name_batches(engine: DuckDBEngine, loads: Sequence[Load]) -> None:
     engine.execute(f"insert into {_BATCHES} values {named}")
 
 
+def _local_day(source: Source) -> str:
+    """The source's local day of a typed row."""
+    return f"cast(timezone('{source.mapping.timezone}', make_timestamptz(occurred_us)) as date)"
+
+
 def _counted(
-    engine: DuckDBEngine, store: Store, source: Source, loads: Sequence[Load], erased: Counter[str]
+    engine: DuckDBEngine,
+    store: Store,
+    source: Source,
+    loads: Sequence[Load],
+    delivered: Counter[str] | None = None,
+    days_of: str | None = None,
 ) -> list[Load]:
-    """The loads of one segment with what the store now holds of them."""
+    """The loads of one segment with what the store now holds of them.
+
+    Args:
+        engine: holds the rows.
+        store: holds the files.
+        source: whose rows they are.
+        loads: see `keep`.
+        delivered: how many rows each load was given, when some may be of customers who were erased.
+        days_of: SQL of the rows whose days count, those of the file when None.
+    """
     first = loads[0]
     stored = store.rows_of_segment(first, is_shared=len(loads) > 1)
     quarantined = f"read_parquet({quoted_path(store.quarantine_path(first))})"
@@ -139,16 +159,18 @@ def _counted(
     bad = counts_by_load(engine, quarantined)
     days: dict[str, list[date]] = {}
     if source.mapping.mode == "replace_day":
-        for row in engine.rows(f"select distinct batch_id, local_day from {stored} order by local_day"):
+        distinct = f"select distinct batch_id, local_day from {days_of or stored} order by local_day"
+        for row in engine.rows(distinct):
             days.setdefault(row["batch_id"], []).append(row["local_day"])
     ambiguous, shifted = _clock_changes(engine, ZoneInfo(source.mapping.timezone), stored)
+    rows = delivered or Counter(events) + Counter(bad)
     return [
         replace(
             load,
-            rows=events.get(load.batch_id, 0) + bad.get(load.batch_id, 0) + erased[load.batch_id],
+            rows=rows[load.batch_id],
             events=events.get(load.batch_id, 0),
             quarantined=bad.get(load.batch_id, 0),
-            erased=erased[load.batch_id],
+            erased=rows[load.batch_id] - events.get(load.batch_id, 0) - bad.get(load.batch_id, 0),
             times_ambiguous=ambiguous.get(load.batch_id, 0),
             times_shifted=shifted.get(load.batch_id, 0),
             days=tuple(days.get(load.batch_id, ())),

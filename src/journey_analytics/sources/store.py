@@ -200,6 +200,16 @@ class Store:
         """SQL of the file of events of the load's segment as a table."""
         return f"read_parquet({quoted_path(self.events_path(load))}, hive_partitioning = false)"
 
+    def ids_sql(self) -> str:
+        """A SELECT of customer_ref and anonymous_ref of every event of the store, in force or not."""
+        parts = []
+        for first, *_ in self.segments():
+            ids = [name if name in first.columns else "null" for name in ("customer_ref", "anonymous_ref")]
+            known, anonymous = (f"cast({value} as varchar)" for value in ids)
+            stored = self.stored_events(first)
+            parts.append(f"select {known} as customer_ref, {anonymous} as anonymous_ref from {stored}")
+        return "\nunion all\n".join(parts)
+
     def rows_of_segment(self, load: Load, *, is_shared: bool) -> str:
         """SQL of the file of events of the load's segment as a table in which every row has its batch_id."""
         stored = self.stored_events(load)

@@ -337,13 +337,102 @@ def test_who_is_in_quarantine_alone_is_erased_there(shop: Path) -> None:
     assert _named(shop, re.compile("unanamed")) == {}
 
 
-def test_a_damaged_snapshot_stops_before_anything_is_written(shop: Path) -> None:
-    (snapshots(shop / "marts")[1].folder / "mart_journeys" / "month=2026-04" / "part-0.parquet").write_bytes(
-        b"PAR1"
-    )
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_damaged_snapshot_stops_before_anything_is_written(shop: Path, place: int) -> None:
+    """With its folder deleted, as it is told to, the erasure goes on and the next run publishes."""
+    folder = snapshots(shop / "marts")[place].folder
+    (folder / "mart_journeys" / "month=2026-04" / "part-0.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DamagedError, match="cannot be read") as refused:
+        _erase(shop, "zora")
+    assert refused.value.exit_code == 3
+    assert read_erasures(shop / "store") == []
+    shutil.rmtree(folder)
+    _erase(shop, "zora")
+    run_night(shop, 2)
+    assert _named(shop) == {}
+
+
+def test_a_damaged_file_of_the_store_is_told(shop: Path) -> None:
+    next((shop / "store" / "events").rglob("*.parquet")).write_bytes(b"PAR1")
     with pytest.raises(DamagedError, match="cannot be read"):
         _erase(shop, "zora")
-    assert read_erasures(shop / "store") == []
+
+
+def test_a_name_that_customers_share_takes_nobody_along(tmp_path: Path) -> None:
+    """Ten said to be `guest`, which is too many to be one customer."""
+    folder = tmp_path / "shop"
+    write_project(folder, Setup())
+    settings = folder / "journey.yaml"
+    settings.write_text(settings.read_text(encoding="utf-8") + "identity: {max_ids: 3}\n", encoding="utf-8")
+    said = [Event(f"g{n}", n, "view", customer=f"c{n}", alias="guest") for n in range(10)]
+    deliver(folder, 0, [Delivery("web", tuple(said))])
+    run_night(folder, 0)
+    assert _erase(folder, "c4").erasure.removed.events == 1
+
+
+def test_a_key_that_somebody_else_used_too_is_theirs(shop: Path) -> None:
+    """Of two copies the one received first counts; without it the other does."""
+    deliver(shop, 2, [Delivery("web", (Event("w3", _DAY, "order", customer="ben", revenue="40"),))])
+    run_night(shop, 2)
+    _erase(shop, "zora")
+    run_night(shop, 3)
+    touchpoints = pl.read_parquet(current(shop / "marts").folder / "mart_touchpoints" / "*" / "*.parquet")
+    assert touchpoints.filter(pl.col("event_id") == "w3")["customer_id"].to_list() == ["ben"]
+
+
+def test_what_was_linked_in_a_state_that_was_replaced_goes_too(tmp_path: Path) -> None:
+    """The list of the first night links a cookie with her; that of the second does not have it."""
+    folder = tmp_path / "shop"
+    write_project(folder, Setup())
+    first = (
+        Event("l1", 1, "ad", customer="zora", cookie="zcookie"),
+        Event("l2", 2, "ad", cookie="zcookie"),
+        Event("l3", 3, "ad", customer="mia"),
+    )
+    deliver(folder, 0, [Delivery("list", first)])
+    run_night(folder, 0)
+    deliver(folder, 1, [Delivery("list", (Event("l4", 4, "ad", customer="zora"), first[2]))])
+    run_night(folder, 1)
+    _erase(folder, "zora")
+    assert _named(folder) == {}
+
+
+def test_a_day_that_was_replaced_stays_replaced(tmp_path: Path) -> None:
+    """Ben's event was withdrawn by a file with nothing but one of hers; both are read again afterwards."""
+    folder = tmp_path / "shop"
+    write_project(folder, Setup())
+    mia = Delivery("web", (Event("w1", 1, "ad", customer="mia"),))
+    both = (Event("a1", 10, "ad", customer="zora"), Event("a2", 11, "ad", customer="ben"))
+    deliver(folder, 0, [mia, Delivery("crm", both)])
+    run_night(folder, 0)
+    deliver(folder, 1, [Delivery("crm", both[:1])])
+    run_night(folder, 1)
+    _erase(folder, "zora")
+    mapping = folder / "sources" / "crm.yaml"
+    text = mapping.read_text(encoding="utf-8").replace("page_path: page", "page_path: upper(page)")
+    mapping.write_text(text, encoding="utf-8")
+    run_night(folder, 2)
+    touchpoints = pl.read_parquet(current(folder / "marts").folder / "mart_touchpoints" / "*" / "*.parquet")
+    assert touchpoints["event_id"].to_list() == ["w1"]
+
+
+@pytest.mark.parametrize("name", ["zoë", "Anna K", "O'Brien", "x@y.de", "1228", "a-b.c"])
+def test_any_id_is_found_in_lines_that_are_no_rows(tmp_path: Path, name: str) -> None:
+    """As a field and in a word; a line about somebody else stays."""
+    folder = tmp_path / "shop"
+    write_project(folder, Setup())
+    deliver(folder, 0, [Delivery("web", (Event("w1", 1, "ad", customer=name), Event("w2", 1, "ad", "mia")))])
+    lines = f"b1,{name},few\nb2,mailto:{name},few\nb3,mia7,few\n"
+    with (folder / "landing" / "web" / "000-0.csv").open("a", encoding="utf-8") as file:
+        file.write(lines)
+    run_night(folder, 0)
+    assert _erase(folder, name).erasure.removed.quarantined == 2
+    (folder / "landing" / "web" / "again.csv").write_text(
+        (folder / "landing" / "web" / "000-0.csv").read_text(encoding="utf-8") + "w4,no,,,,,,,,\n",
+        encoding="utf-8",
+    )
+    run_night(folder, 1)
+    assert _named(folder, re.compile(re.escape(name))) == {}
 
 
 def test_a_run_that_holds_the_project_is_not_disturbed(shop: Path) -> None:
