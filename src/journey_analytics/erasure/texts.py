@@ -34,8 +34,14 @@ from journey_analytics.sources.erased import ANONYMOUS, AROUND_IDS, BETWEEN_IDS,
 from journey_analytics.status import read_status, status_file, write_status
 
 _CANNOT_BE_WRITTEN = (
-    JourneyError, ArithmeticError, LookupError, TypeError, ValueError, duckdb.Error, pl.exceptions.PolarsError,
-)  # fmt: skip
+    JourneyError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+    duckdb.Error,
+    pl.exceptions.PolarsError,
+)
 """A snapshot that is gone, of an earlier version, or with nobody left in it; then its page must go too."""
 _LOG = logging.getLogger(__name__)
 
