@@ -18,11 +18,24 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Put a text in the place of a file, on disk when this returns; a reader sees the old or the new one."""
+def write_whole(path: Path, text: str, *, modified_ns: int | None = None) -> None:
+    """Put a text in the place of a file, on disk when this returns; a reader sees the old or the new one.
+
+    Args:
+        path: of the file.
+        text: what it is to hold.
+        modified_ns: when it is to say that it was modified; now, when None.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f"{path.name}.tmp")
     scratch.write_text(text, encoding="utf-8")
+    if modified_ns is not None:
+        os.utime(scratch, ns=(modified_ns, modified_ns))
+    put_in_place(scratch, path)
+
+
+def put_in_place(scratch: Path, path: Path) -> None:
+    """Let a new file take the place of another in one rename, on disk when this returns."""
     sync(scratch)
     scratch.rename(path)
     sync(path.parent)

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from journey_analytics import failpoints
-from journey_analytics.disk import sha256_of, sync
+from journey_analytics.disk import put_in_place, sha256_of, write_whole
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import DamagedError, Problem
@@ -106,8 +106,7 @@ class PublishedRows:
         self._announce()
         for file, _ in self._rows:
             for path in file.paths:
-                _new(path).rename(path)
-                sync(path.parent)
+                put_in_place(_new(path), path)
                 failpoints.reach("erase.published_file_replaced")
         for snapshot in self.snapshots:
             if snapshot.name in changed or any(BECOMES in entry for entry in _entries(snapshot)):
@@ -204,7 +203,6 @@ class PublishedRows:
             f"to {quoted(str(new))} (format parquet, compression zstd, row_group_size {ROW_GROUP}, "
             f"kv_metadata {{{about}}})"
         )
-        sync(new)
         for other in others:
             _new(other).unlink(missing_ok=True)
             os.link(new, _new(other))
@@ -247,13 +245,8 @@ def _settle(snapshot: Snapshot, erasure: str) -> None:
 def _write_manifest(snapshot: Snapshot) -> None:
     """Replace the manifest by what it says in memory; when it was published stays as it was."""
     path = snapshot.folder / MANIFEST
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(json.dumps(snapshot.manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    moment_ns = path.stat().st_mtime_ns
-    os.utime(scratch, ns=(moment_ns, moment_ns))
-    sync(scratch)
-    scratch.rename(path)
-    sync(path.parent)
+    text = json.dumps(snapshot.manifest, indent=1, sort_keys=True) + "\n"
+    write_whole(path, text, modified_ns=path.stat().st_mtime_ns)
 
 
 def _read(paths: Iterable[Path], more: str = "") -> str:

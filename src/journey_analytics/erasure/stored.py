@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from journey_analytics import failpoints
-from journey_analytics.disk import sync
+from journey_analytics.disk import put_in_place
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import ConfigError
@@ -134,9 +134,7 @@ class StoredRows:
             f"copy (select * exclude ({_NUMBER}) from {left}) "
             f"to {quoted(str(scratch))} (format parquet, compression zstd)"
         )
-        sync(scratch)
-        scratch.rename(path)
-        sync(path.parent)
+        put_in_place(scratch, path)
         failpoints.reach("erase.stored_file_replaced")
 
     def _count_anew(self, members: Sequence[Load]) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from journey_analytics.disk import sync
+from journey_analytics.disk import put_in_place
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import DamagedError, JourneyError, MartError
@@ -184,7 +184,5 @@ def _replace_in_record(engine: DuckDBEngine, path: Path, column: str, mentions: 
             f"copy (select * replace ({said}) from read_parquet({quoted_path(path)})) "
             f"to {quoted(str(scratch))} (format parquet, compression zstd)"
         )
-        sync(scratch)
-        scratch.rename(path)
-        sync(path.parent)
+        put_in_place(scratch, path)
     return len(named)
