@@ -222,6 +222,7 @@ def test_every_command_has_help_with_an_example() -> None:
         ["alerts"],
         ["quality"],
         ["docs"],
+        ["erase"],
         ["quarantine", "list"],
         ["quarantine", "show"],
         ["quarantine", "release"],
@@ -264,6 +265,7 @@ def test_every_command_has_help_with_an_example() -> None:
         "journeys",
         "funnel",
         "docs",
+        "erase",
         "quarantine",
     }, "a new command needs a line above"
 
