@@ -212,6 +212,8 @@ def test_what_happened_before_never_comes_in_again(shop: Path) -> None:
     named = _named(shop)
     assert set().union(*named.values()) == {"zora"}
     assert not [path for path in named if "quarantine" in path]
+    copy = next(load for load in Store(shop / "store").of("web") if load.files[0].name == "copy.csv")
+    assert (copy.rows, copy.events, copy.quarantined, copy.erased) == (12, 0, 1, 11)
     touchpoints = pl.read_parquet(current(shop / "marts").folder / "mart_touchpoints" / "*" / "*.parquet")
     assert touchpoints.filter(pl.col("customer_id") == "zora")["event_id"].to_list() == ["new"]
     assert "w11" in touchpoints["event_id"]
