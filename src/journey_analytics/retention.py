@@ -59,6 +59,12 @@ def named_by_reports(folder: Path) -> set[str]:
     return names
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Delete what runs that were cut short left of snapshots, half written or half removed."""
+    for scratch in (folder / SNAPSHOTS).glob(".*.tmp"):
+        shutil.rmtree(scratch)
+
+
 def remove_old_snapshots(folder: Path, keep: int, needed: Collection[str] = ()) -> list[str]:
     """Delete all but the newest snapshots, and name what went.
 
@@ -71,8 +77,7 @@ def remove_old_snapshots(folder: Path, keep: int, needed: Collection[str] = ()) 
             that are needed stay beside them.
         needed: names of snapshots.
     """
-    for scratch in (folder / SNAPSHOTS).glob(".*.tmp"):
-        shutil.rmtree(scratch)
+    remove_leftovers(folder)
     kept = {live_name(folder), *needed}
     old = [place for place in newest_first(folder)[keep:] if place.name not in kept]
     return [place.name for place in old if _remove(place)]

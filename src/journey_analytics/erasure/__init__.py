@@ -41,9 +41,9 @@ from journey_analytics.erasure.texts import (
 from journey_analytics.errors import ConfigError, DamagedError, Problem
 from journey_analytics.local_days import local_day, to_us
 from journey_analytics.lock import hold
-from journey_analytics.marts import SNAPSHOTS
 from journey_analytics.project import Project
 from journey_analytics.record import RECORD_FOLDER
+from journey_analytics.retention import remove_leftovers
 from journey_analytics.sources.erased import (
     Erasure,
     Gone,
@@ -92,9 +92,8 @@ def erase(
     if any(name in reference for name in asked):
         do = "name the request as it is called elsewhere"
         raise ConfigError(Problem("the proof would name who was erased", "--reference", do))
-    with hold(project.lock_file, now), _readable(project), _engine(project) as engine:
+    with hold(project.lock_file, now), _opened(project, clear=not dry_run) as engine:
         if not dry_run:
-            _clear_leftovers(project)
             _finish(project, engine)
         store = Store(project.store_folder)
         theirs = find(engine, project, store, asked)
@@ -107,14 +106,15 @@ def erase(
             ids=theirs.ids,
             events=theirs.events,
         )
-        found = _found(project, engine, store, theirs, erasure)
+        held = _Held(project, engine, store, erasure)
+        found = _found(held, store, theirs, erasure)
         if not any(vars(found.erasure.removed).values()):
             raise ConfigError(_nothing(asked, found.earlier))
         if dry_run:
             return found
         write_erasure(store.folder, found.erasure)
         failpoints.reach("erase.begun")
-        return replace(found, erasure=_take_out(project, engine, store, found.erasure))
+        return replace(found, erasure=_take_out(project, engine, store, found.erasure, held))
 
 
 def finish_erasures(project: Project) -> list[str]:
@@ -123,41 +123,44 @@ def finish_erasures(project: Project) -> list[str]:
     Returns:
         The names of the erasures.
     """
-    _clear_leftovers(project)
-    with _readable(project), _engine(project) as engine:
+    with _opened(project, clear=True) as engine:
         return _finish(project, engine)
 
 
 def _finish(project: Project, engine: DuckDBEngine) -> list[str]:
     store = Store(project.store_folder)
     pending = [erasure for erasure in store.erasures if not erasure.is_done]
-    return [_take_out(project, engine, store, erasure).name for erasure in pending]
+    return [
+        _take_out(project, engine, store, erasure, _Held(project, engine, store, erasure)).name
+        for erasure in pending
+    ]
 
 
 def _clear_leftovers(project: Project) -> None:
     """Remove what runs that were cut short could not."""
-    for folder in (project.spill_folder, *(project.marts_folder / SNAPSHOTS).glob(".*.tmp")):
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(project.spill_folder, ignore_errors=True)
+    remove_leftovers(project.marts_folder)
     for folder in (project.marts_folder / RECORD_FOLDER, project.reports_folder):
         for scratch in folder.rglob("*.tmp"):
             if scratch.is_file():
                 scratch.unlink()
 
 
-def _engine(project: Project) -> DuckDBEngine:
-    settings = project.settings
-    return DuckDBEngine(project.spill_folder, Limits(settings.memory_limit, settings.threads))
+class _Held:
+    """What the project holds of an erasure, looked for once."""
+
+    def __init__(self, project: Project, engine: DuckDBEngine, store: Store, erasure: Erasure) -> None:
+        gone = Gone(engine, [erasure])
+        self.rows = StoredRows(engine, project, store, gone)
+        self.published = PublishedRows(engine, project.marts_folder, gone)
 
 
-def _found(project: Project, engine: DuckDBEngine, store: Store, theirs: Theirs, erasure: Erasure) -> Erased:
+def _found(held: _Held, store: Store, theirs: Theirs, erasure: Erasure) -> Erased:
     """What there is to take out."""
-    gone = Gone(engine, [erasure])
-    rows = StoredRows(engine, project, store, gone)
-    events, quarantined = rows.events(), rows.quarantined()
-    published = PublishedRows(engine, project.marts_folder, gone)
-    rows_published = published.counts()
-    held = {batch_id for counts in (*events.values(), *quarantined.values()) for batch_id in counts}
-    files = {file.name for load in store.loads if load.batch_id in held for file in load.files}
+    events, quarantined = held.rows.events, held.rows.quarantined
+    rows_published = held.published.counts()
+    loads = {batch_id for counts in (*events.values(), *quarantined.values()) for batch_id in counts}
+    files = {file.name for load in store.loads if load.batch_id in loads for file in load.files}
     removed = Removed(
         events=sum(sum(counts.values()) for counts in events.values()),
         quarantined=sum(sum(counts.values()) for counts in quarantined.values()),
@@ -165,7 +168,7 @@ def _found(project: Project, engine: DuckDBEngine, store: Store, theirs: Theirs,
         snapshots=len(rows_published),
     )
     return Erased(
-        erasure=replace(erasure, days=tuple(sorted(published.days())), removed=removed),
+        erasure=replace(erasure, days=tuple(sorted(held.published.days())), removed=removed),
         ids=len(theirs.ids),
         input_files=tuple(sorted(files)),
         earlier=tuple(
@@ -174,10 +177,9 @@ def _found(project: Project, engine: DuckDBEngine, store: Store, theirs: Theirs,
     )
 
 
-def _take_out(project: Project, engine: DuckDBEngine, store: Store, erasure: Erasure) -> Erasure:
+def _take_out(project: Project, engine: DuckDBEngine, store: Store, erasure: Erasure, held: _Held) -> Erasure:
     """Take out what is still there of an erasure."""
-    gone = Gone(engine, [erasure])
-    published = PublishedRows(engine, project.marts_folder, gone)
+    published = held.published
     mentions = Mentions(erasure, published.journeys, [source.name for source in project.sources])
     pages = {*erasure.reports, *pages_naming(project.reports_folder, mentions)}
     # once the snapshots are without them, nothing says any more which pages were made from those rows
@@ -191,7 +193,7 @@ def _take_out(project: Project, engine: DuckDBEngine, store: Store, erasure: Era
     failpoints.reach("erase.pages_written")
     for leftover in (".duckdb", ".duckdb.wal", ".new", ".new.wal"):
         project.work_file.with_suffix(leftover).unlink(missing_ok=True)
-    StoredRows(engine, project, store, gone).take_out()
+    held.rows.take_out()
     failpoints.reach("erase.store_rewritten")
     texts += erasure.removed.texts + sum(warnings.values())
     removed = replace(erasure.removed, reports=len(erasure.reports), texts=texts)
@@ -202,10 +204,19 @@ def _take_out(project: Project, engine: DuckDBEngine, store: Store, erasure: Era
 
 
 @contextmanager
-def _readable(project: Project) -> Iterator[None]:
-    """What the engine says of a damaged file as people are told it."""
+def _opened(project: Project, *, clear: bool) -> Iterator[DuckDBEngine]:
+    """An engine; what it says of a damaged file becomes an error for people.
+
+    Args:
+        project: whose limits it keeps to.
+        clear: remove what runs left that were cut short, before the engine may spill beside it.
+    """
+    if clear:
+        _clear_leftovers(project)
+    settings = project.settings
     try:
-        yield
+        with DuckDBEngine(project.spill_folder, Limits(settings.memory_limit, settings.threads)) as engine:
+            yield engine
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as cause:

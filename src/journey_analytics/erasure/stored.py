@@ -9,6 +9,7 @@ Belongs here: which rows of these files go. Does not belong here: rows that come
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -47,6 +48,7 @@ class StoredRows:
         self._store = store
         self._gone = gone
 
+    @cached_property
     def events(self) -> dict[Path, dict[str, int]]:
         """How many events are erased, by file and load; files without any are left out."""
         found = {}
@@ -56,6 +58,7 @@ class StoredRows:
                 found[path] = counts
         return found
 
+    @cached_property
     def quarantined(self) -> dict[Path, dict[str, int]]:
         """How many rows in quarantine are erased, by file and load, those of refused loads included."""
         found = {}
@@ -66,7 +69,7 @@ class StoredRows:
 
     def take_out(self) -> None:
         """Take them all out, and count the loads anew."""
-        events, quarantined = self.events(), self.quarantined()
+        events, quarantined = self.events, self.quarantined
         for members in self._store.segments():
             path = self._store.events_path(members[0])
             if path in events:
