@@ -55,6 +55,19 @@ def test_options_reach_the_funnel(visits: Path, options: tuple[str, ...], reache
     assert found["events_without_customer"] == (4 if "channel" in options else 1)
 
 
+def test_a_table_loads_no_slow_library(visits: Path) -> None:
+    """Its steps are few: what draws them must not take longer than what counts them."""
+    arguments = ["funnel", "--events", str(visits), "--steps", "view;order"]
+    code = (
+        f"import sys; from journey_analytics.cli import _call; _call({arguments}, debug=True); "
+        "slow = {'great_expectations', 'prefect', 'pandas', 'scipy.stats', 'plotly'} & set(sys.modules); "
+        "sys.exit(f'loaded {slow}' if slow else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "of step before" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("options", "groups"),
     [

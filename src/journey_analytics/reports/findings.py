@@ -10,7 +10,7 @@ import polars as pl
 
 from journey_analytics.marts import Snapshot
 from journey_analytics.query import query
-from journey_analytics.reports.wording import percent, several
+from journey_analytics.reports.wording import count, interval, percent, several
 
 MIN_DECIDED = 20
 """A cell with fewer decided journeys is too small to be called one of the worst."""
@@ -20,6 +20,8 @@ TOO_EARLY = (
 )
 ROLE = "first_touch"
 KIND = "progressive"
+CELL_COLUMNS = ("reached", "continued", "dropped", "open", "drop-off", "95 % CI")
+"""What `cell_row` says of a cell, behind its names."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,16 @@ def worst(findings: Findings) -> str:
         f"Most of those that ended did so in {cell.stage}: {cell.dropped:,} of "
         f"{cell.decided:,} ({percent(cell.drop_off_rate)}) went no further."
     )
+
+
+def cell_row(cell: Cell, names: tuple[str, ...]) -> list[str]:
+    """A cell in words: these attributes of it, then its counts, its rate and the rate's interval."""
+    return [
+        *(str(getattr(cell, name)) for name in names),
+        *map(count, (cell.reached, cell.continued, cell.dropped, cell.open)),
+        percent(cell.drop_off_rate),
+        interval(cell.low, cell.high),
+    ]
 
 
 def _cells(frame: pl.DataFrame) -> list[Cell]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from journey_analytics.reports.content import Content
-from journey_analytics.reports.findings import KIND, Cell
+from journey_analytics.reports.findings import CELL_COLUMNS, KIND, Cell, cell_row
 from journey_analytics.reports.sections.alerts import AlertCard
-from journey_analytics.reports.wording import count, interval, percent
 
-CELL_COLUMNS = ("reached", "continued", "dropped", "open", "drop-off", "95 % CI")
 _STAGE, _CELL = ("stage",), ("stage", "channel")
 _MARKUP = "\\|`*_[]<>"
 
@@ -44,16 +42,6 @@ def _table(names: tuple[str, ...], cells: list[Cell]) -> str:
     ]
     lines += ["| " + " | ".join(map(_escaped, cell_row(cell, names))) + " |" for cell in cells]
     return "\n".join(lines)
-
-
-def cell_row(cell: Cell, names: tuple[str, ...]) -> list[str]:
-    """A cell in words: these attributes of it, then its counts, its rate and the rate's interval."""
-    return [
-        *(str(getattr(cell, name)) for name in names),
-        *map(count, (cell.reached, cell.continued, cell.dropped, cell.open)),
-        percent(cell.drop_off_rate),
-        interval(cell.low, cell.high),
-    ]
 
 
 def _escaped(text: str) -> str:

@@ -8,14 +8,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from journey_analytics.project import Project
-from journey_analytics.reports.findings import KIND, Cell, Findings, headline
-from journey_analytics.reports.summary import CELL_COLUMNS, cell_row
+from journey_analytics.reports.findings import CELL_COLUMNS, KIND, cell_row, headline
 from journey_analytics.reports.wording import interval, length, percent
-from journey_analytics.sources.preview import Preview
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from journey_analytics.project import Project
+    from journey_analytics.reports.findings import Cell, Findings
+    from journey_analytics.sources.preview import Preview
 
 _MOST = 12
 _STAGE, _CELL = ("stage",), ("stage", "channel")
