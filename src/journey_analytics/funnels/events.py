@@ -94,7 +94,7 @@ class Events:
         self._frame = self._frame.join(
             customers.with_row_index(_COUNTED).lazy(), on=self._entity, how="left", maintain_order="left"
         )
-        del self._columns["check"]
+        self._columns.pop("check", None)
         self._columns |= _number(_COUNTED, pl.UInt32())
 
     def ids(self, numbers: NDArray[Any]) -> list[Any]:

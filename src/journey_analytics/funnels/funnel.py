@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from journey_analytics.funnels.events import UNKNOWN, Events
 from journey_analytics.funnels.kernel import NOT_FILLED, find_chains
-from journey_analytics.funnels.parts import PARTS, Batch, NumbersCollideError, Parts
+from journey_analytics.funnels.parts import (
+    MOST_PACKED_MARKS,
+    PARTS,
+    Batch,
+    NumbersCollideError,
+    Parts,
+    TimeTooFarError,
+)
 from journey_analytics.funnels.passes import Ints
 from journey_analytics.funnels.question import Attribution, Exclusion, Mode, Question, Step, ask
 from journey_analytics.funnels.result import NO_TIME, Chains, FunnelResult
@@ -69,17 +76,22 @@ def funnel(
         attribution_step=attribution_step,
     )
     read = Events(events, entity, question)
-    try:
-        chains, notes = _chains(read, question)
-    except NumbersCollideError:
-        read.number_customers()
-        chains, notes = _chains(read, question)
-    return FunnelResult(question, chains, read, notes)
+    marks = len(question.rules.steps) + len(question.rules.exclusions)
+    packed_marks = marks if marks <= MOST_PACKED_MARKS else None
+    while True:
+        try:
+            chains, notes = _chains(read, question, packed_marks)
+        except NumbersCollideError:
+            read.number_customers()
+        except TimeTooFarError:
+            packed_marks = None
+        else:
+            return FunnelResult(question, chains, read, notes)
 
 
-def _chains(events: Events, question: Question) -> tuple[Chains, list[str]]:
+def _chains(events: Events, question: Question, packed_marks: int | None) -> tuple[Chains, list[str]]:
     """The chains of all customers, and what is to be said about the events."""
-    parts = Parts(events.names, keeps_every_row=question.rules.mode == "strict")
+    parts = Parts(events.names, keeps_every_row=question.rules.mode == "strict", packed_marks=packed_marks)
     parts.take(events.rows())
     names = list(dict.fromkeys([*events.values, MIXED]))
     # what is compiled runs side by side, in as many threads as Polars reads in (POLARS_MAX_THREADS)

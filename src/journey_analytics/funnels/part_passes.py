@@ -5,6 +5,11 @@ highest bits choose the part, the next ones a bin of about one customer within i
 insertion, which costs next to nothing when rows come in the order of time; a bin where that gets dear is
 sorted by merging.
 
+Until all rows are there a row waits packed into two whole numbers. The one has the customer's number without
+the bits that chose the part, and marks in place of its lowest bits; the other has the time, and below it the
+bits that the marks took the place of, so that none is lost, and as many of the check as there is room for.
+Rows with many marks, or a time too far away, are wide: number, time, and check above marks.
+
 All of it is one file, because numba's cache looks at no other.
 
 Belongs here: what runs once per row before the chain. Does not belong here: the chain (`passes`).
@@ -23,11 +28,14 @@ Codes = NDArray[np.uint32]
 MASK_BITS = 32
 """The lower bits of a row's marks: its steps and exclusions. Above them is the check of its customer."""
 
-CUSTOMER, TIME, MARKS = 0, 1, 2
-"""The columns of a row."""
+PACKED, WIDE = 2, 3
+"""How many whole numbers such a row has."""
 
-_MIXER = np.uint64(0x9E3779B97F4A7C15)
-_ROWS_OF_A_BIN = 8
+_CHECK_BITS = 11
+"""The lower bits of a packed time; the others hold 142 years before and after 1970."""
+
+_MIXER, _UNMIXER = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xF1DE83E19937733D)
+_ROWS_OF_A_BIN = 2
 _MOST_BIN_BITS = 16
 _MOST_MOVES = 16  # for each row of a bin, by insertion
 
@@ -72,29 +80,42 @@ def spread(
     values: Codes,
     keeps_every_row: bool,
     part_bits: int,
+    mark_bits: int,
     free: Ints,
     rows: Ints,
     of_values: Codes,
-) -> None:
-    """Put the rows that matter where their part is free next: customer, time, marks; and their values.
+) -> bool:
+    """Put the rows that matter where their part is free next; and their values.
 
-    Of checks and values there are as many as rows, or none.
+    Of checks and values there are as many as rows, or none. Rows are packed, with so many bits for their
+    marks, or wide, with none. Returns whether all times fit.
     """
-    shift = np.uint64(64 - part_bits)
+    is_packed = mark_bits > 0
+    shift, low = np.uint64(64 - part_bits), np.uint64((1 << mark_bits) - 1)
+    pushed_aside = np.uint64(max(mark_bits - part_bits, 0))
+    further = 0
     for row in range(len(customers)):
         mask = marks[row]
         if mask == 0 and not keeps_every_row:
             continue
-        if len(checks):
-            mask |= np.int64(checks[row] >> np.uint64(MASK_BITS + 1)) << MASK_BITS
-        part = (customers[row] * _MIXER) >> shift
+        mixed = customers[row] * _MIXER
+        number = mixed << np.uint64(part_bits)
+        check = checks[row] >> np.uint64(MASK_BITS + 1) if len(checks) else np.uint64(0)
+        part = mixed >> shift
         place = free[part]
         free[part] = place + 1
-        rows[place, CUSTOMER] = np.int64(customers[row])
-        rows[place, TIME] = times[row]
-        rows[place, MARKS] = mask
+        if is_packed:
+            check = (check << pushed_aside) | ((number & low) >> np.uint64(part_bits))
+            rows[place, 0] = np.int64((number & ~low) | np.uint64(mask))
+            rows[place, 1] = (times[row] << _CHECK_BITS) | np.int64(check & np.uint64((1 << _CHECK_BITS) - 1))
+            further |= times[row] ^ (times[row] >> 63)  # the bits that the time takes, whatever its sign
+        else:
+            rows[place, 0] = np.int64(number)
+            rows[place, 1] = times[row]
+            rows[place, 2] = mask | (np.int64(check) << MASK_BITS)
         if len(values):
             of_values[place] = values[row]
+    return bool(further >> (63 - _CHECK_BITS) == 0)
 
 
 @compiled
@@ -108,27 +129,31 @@ def place_of_name(number: np.uint64, asked: Numbers, marks_of_asked: Ints) -> np
 
 
 @compiled
-def arrange(rows: Ints, values: Codes, part_bits: int) -> tuple[bool, Ints, Numbers, Ints, Ints, Codes]:
-    """The part's rows by customer, time, value and mask.
+def arrange(
+    rows: Ints, values: Codes, part: int, part_bits: int, mark_bits: int
+) -> tuple[bool, Ints, Numbers, Ints, Ints, Codes]:
+    """A part's rows by customer, time, value and mask.
 
     Args:
-        rows: customer, time and marks.
+        rows: as `spread` put them.
         values: as many, or none.
+        part: its number.
         part_bits: how many bits of a customer's number chose the part.
+        mark_bits: how many bits packed rows have for their marks; none when they are wide.
 
     Returns:
         Whether no two customers share a number, where each customer begins and the last one ends, and by row
         customer, time, mask and value.
     """
+    is_packed, low = mark_bits > 0, np.uint64((1 << mark_bits) - 1)
     count = len(rows)
     bin_bits = 1
     while bin_bits < _MOST_BIN_BITS and (_ROWS_OF_A_BIN << bin_bits) < count:
         bin_bits += 1
-    bins, shift = 1 << bin_bits, np.uint64(64 - part_bits - bin_bits)
-    last = np.uint64(bins - 1)
+    bins, shift = 1 << bin_bits, np.uint64(64 - bin_bits)
     begins = np.zeros(bins + 1, np.int64)
     for row in range(count):
-        begins[(((np.uint64(rows[row, CUSTOMER]) * _MIXER) >> shift) & last) + np.uint64(1)] += 1
+        begins[(np.uint64(rows[row, 0]) >> shift) + np.uint64(1)] += 1
     for number in range(bins):
         begins[number + 1] += begins[number]
     free = begins.copy()
@@ -136,30 +161,49 @@ def arrange(rows: Ints, values: Codes, part_bits: int) -> tuple[bool, Ints, Numb
     customers, times, masks = np.empty(count, np.uint64), np.empty(count, np.int64), np.empty(count, np.int64)
     by_values = np.empty_like(values)
     for row in range(count):
-        its_bin = ((np.uint64(rows[row, CUSTOMER]) * _MIXER) >> shift) & last
+        its_number = np.uint64(rows[row, 0])
+        its_bin = its_number >> shift
         place = free[its_bin]
         free[its_bin] = place + 1
-        customers[place] = np.uint64(rows[row, CUSTOMER])
-        times[place] = rows[row, TIME]
-        masks[place] = rows[row, MARKS]
+        customers[place] = its_number & ~low
+        if is_packed:
+            check = rows[row, 1] & ((1 << _CHECK_BITS) - 1)
+            times[place] = rows[row, 1] >> _CHECK_BITS
+            masks[place] = np.int64(its_number & low) | (check << MASK_BITS)
+        else:
+            times[place] = rows[row, 1]
+            masks[place] = rows[row, 2]
         if len(values):
             by_values[place] = values[row]
     borders = np.empty(count + 1, np.int64)
-    is_sound, before, known = True, 0, 0
+    is_sound, known = True, 0
+    chosen, aside = np.uint64(part) << np.uint64(64 - part_bits), (1 << max(mark_bits - part_bits, 0)) - 1
     for number in range(bins):
         begin, end = begins[number], begins[number + 1]
         if begin == end:
             continue
-        if not _insert(customers, times, by_values, masks, begin, end):
-            _merge(customers, times, by_values, masks, begin, end)
+        for row in range(begin + 1, end):
+            is_behind = customers[row] > customers[row - 1] or (
+                customers[row] == customers[row - 1] and times[row] > times[row - 1]
+            )
+            if not is_behind:
+                if not _insert(customers, times, by_values, masks, begin, end):
+                    _merge(customers, times, by_values, masks, begin, end)
+                break
+        customer, check = customers[begin], masks[begin] >> MASK_BITS
+        borders[known] = begin
+        known += 1
         for row in range(begin, end):
-            check = masks[row] >> MASK_BITS
-            if row == begin or customers[row] != customers[row - 1]:
+            before, check_before = customer, check
+            customer, check = customers[row], masks[row] >> MASK_BITS
+            if customer != before:
                 borders[known] = row
                 known += 1
-            elif check != before:
+            elif check != check_before:
                 is_sound = False
-            before = check
+            customers[row] = (
+                chosen | (customer >> np.uint64(part_bits)) | np.uint64(check & aside)
+            ) * _UNMIXER
             masks[row] &= (1 << MASK_BITS) - 1
     borders[known] = count
     return is_sound, borders[: known + 1], customers, times, masks, by_values

@@ -284,20 +284,19 @@ def _chain_without_ties(
     the step before, and the rows between entry and end are taken as early as they come.
     """
     best, first = 0, begin
+    every_step = (1 << len(steps)) - 1
     for row in range(begin, end):
-        if row + 1 < end and times[row + 1] == times[row]:
+        now = times[row]
+        if row + 1 < end and times[row + 1] == now:
             return -1
-        reached = best
-        for level in range(min(best, len(steps) - 1), -1, -1):
-            if masks[row] & steps[level] == 0:
-                continue
-            if level == 0:
-                entries[1] = row
-            elif times[row] - times[entries[level]] <= window:
-                entries[level + 1] = entries[level]
-            else:
-                continue
-            reached = max(reached, level + 1)
+        open_steps = masks[row] & every_step & ((2 << best) - 1)
+        reached, level, entry = best, 0, row
+        while open_steps:
+            following = entries[level + 1]  # as it was before this row, which fills one step alone
+            if open_steps & 1 and now - times[entry] <= window:
+                entries[level + 1] = entry
+                reached = max(reached, level + 1)
+            level, entry, open_steps = level + 1, following, open_steps >> 1
         if reached > best:
             best, first = reached, entries[reached]
             if best == len(steps):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +13,7 @@ import pytest
 
 from journey_analytics import funnel
 from journey_analytics.funnels import events as events_module
+from journey_analytics.funnels import part_passes
 from journey_analytics.funnels import parts as parts_module
 from tests.unit.funnels.frames import events
 
@@ -21,7 +23,7 @@ import sys
 from pathlib import Path
 from journey_analytics import funnel
 from journey_analytics.funnels import parts
-parts._ROWS_AT_ONCE, parts.MOST_ROWS_IN_MEMORY = 100_000, 500_000
+parts._ROWS_AT_ONCE, parts.MOST_BYTES_IN_MEMORY = 100_000, 10_000_000
 reached = funnel(sys.argv[1], ["view", "cart", "order"], breakdown="channel").reached
 assert reached == [20_000] * 3, reached
 # of this process alone: what getrusage says is at least what its parent had
@@ -39,7 +41,7 @@ def test_rows_that_waited_on_disk_are_counted_with_the_others(monkeypatch: pytes
     monkeypatch.setattr(events_module, "_BATCH_ROWS", 90)
     monkeypatch.setattr(parts_module, "_ROWS_AT_ONCE", 200)
     together = funnel(frame, STEPS, **asked)
-    monkeypatch.setattr(parts_module, "MOST_ROWS_IN_MEMORY", 700)
+    monkeypatch.setattr(parts_module, "MOST_BYTES_IN_MEMORY", 14_000)
     spilled = funnel(frame, STEPS, **asked)
     for other in (together, spilled):
         assert other.table.equals(whole.table)
@@ -66,9 +68,55 @@ def test_a_long_history_is_sorted_however_it_comes() -> None:
     assert results[0].reached == [1] * 9
 
 
+@pytest.mark.parametrize("first", [-(2**52), 2**52 - 1])
+@pytest.mark.parametrize("beside", [0, -1, 1])
+def test_a_time_may_be_too_far_away_to_be_packed(first: int, beside: int) -> None:
+    """The first and the last microsecond that fit, and those beside them; the window is one microsecond."""
+    begun = first + beside
+    frame = pl.DataFrame(
+        {
+            "customer_id": ["ann", "ann", "bob", "bob"],
+            "occurred_at": pl.Series([begun + 1, begun, begun + 2, begun]).cast(pl.Datetime("us")),
+            "event_name": ["order", "view", "order", "view"],
+        }
+    )
+    result = funnel(frame, ["view", "order"], window=timedelta(microseconds=1))
+    assert result.reached == [2, 1]
+    assert result.customers(2) == ["ann"]
+
+
+@pytest.mark.parametrize("count", [parts_module.MOST_PACKED_MARKS, parts_module.MOST_PACKED_MARKS + 1])
+@pytest.mark.parametrize("kind", [pl.Int64, pl.UInt64, pl.String])
+def test_customers_are_told_apart_and_named_with_many_marks(count: int, kind: pl.DataType) -> None:
+    """Ids whose numbers differ in their lowest bits alone, which is where packed rows have their marks."""
+    back = int(part_passes._UNMIXER)
+    ids = [(number * back) % 2**64 for number in (*range(2**63, 2**63 + 40), *range(40))]
+    if kind == pl.Int64:
+        ids = [number - 2**63 for number in ids]
+    steps = [f"step {number}" for number in range(count)]
+    rows = [
+        (customer, minute, step)
+        for number, customer in enumerate(ids)
+        for minute, step in enumerate([*steps[: number % count + 1], *[steps[0]] * 3])
+    ]
+    customers = pl.Series([row[0] for row in rows], dtype=pl.Int64 if kind == pl.Int64 else pl.UInt64)
+    frame = pl.DataFrame(
+        {
+            "customer_id": customers.cast(kind),
+            "occurred_at": pl.Series([row[1] for row in rows]).cast(pl.Datetime("us")),
+            "event_name": [row[2] for row in rows],
+        }
+    )
+    result = funnel(frame, steps)
+    levels = [number % count + 1 for number in range(len(ids))]
+    assert result.reached == [sum(level >= step for level in levels) for step in range(1, count + 1)]
+    last = [customer for customer, level in zip(ids, levels, strict=True) if level == count]
+    assert result.customers(count) == sorted(map(str, last) if kind == pl.String else last)
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
-    """Three times the rows of the same customers; held in memory the further eight million take 350 MB."""
+    """Three times the rows of the same customers; held in memory the further eight million take 270 MB."""
     peaks = []
     for millions in (4, 12):
         path = tmp_path / f"{millions}.parquet"
