@@ -5,8 +5,8 @@ a raw Parquet file in the order of time and once as the product publishes mart_t
 all columns of its contract, in its order. ClickHouse (`pip install chdb`) counts the same files
 with its windowFunnel on two threads, and the counts must be equal. It is asked twice: as it comes, and
 without the memory of a query's groups, which makes every asking but the first slower. Seconds of processor
-tell more than seconds on a machine that others use too. retentioneering, where it is installed, is asked about a million
-events without a window, which it does not know; pm4py has no funnel.
+tell more than seconds on a machine that others use too. retentioneering, where it is installed, is asked
+about a million events without a window, which it does not know; pm4py has no funnel.
 """
 
 from __future__ import annotations
