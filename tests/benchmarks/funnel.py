@@ -32,7 +32,7 @@ from journey_analytics.contracts import contract
 STEPS = ("page_view", "product_view", "add_to_cart", "begin_checkout", "order", "login", "referral")
 WINDOW = timedelta(days=30)
 _BOTS, _BOT_EVENTS, _DAYS = 3, 100_000, 90
-_REPEATS = 5
+_REPEATS = 9
 _FORGETFUL = ", collect_hash_table_stats_during_aggregation = 0"
 _ROWS = """
     select

@@ -21,11 +21,13 @@ from journey_analytics.funnels.parts import (
     Parts,
     TimeTooFarError,
 )
-from journey_analytics.funnels.passes import Ints
+from journey_analytics.funnels.passes import Flags, Ints
 from journey_analytics.funnels.question import Attribution, Exclusion, Mode, Question, Step, ask
 from journey_analytics.funnels.result import NO_TIME, Chains, FunnelResult
 
 MIXED = "mixed"
+
+_Found = tuple[NDArray[Any], Ints, Ints]
 
 
 def funnel(
@@ -91,18 +93,26 @@ def funnel(
 
 def _chains(events: Events, question: Question, packed_marks: int | None) -> tuple[Chains, list[str]]:
     """The chains of all customers, and what is to be said about the events."""
+    names = list(dict.fromkeys([*events.values, MIXED]))
+    found, occurs = _found(events, question, packed_marks, names)
+    customers, times, groups = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    chains = Chains(customers, times, groups if question.breakdown is not None else None, names)
+    return chains, events.hints(occurs)
+
+
+def _found(
+    events: Events, question: Question, packed_marks: int | None, names: list[str]
+) -> tuple[list[_Found], Flags]:
+    """The chains part by part, and which names were met. The memory of the rows is free again afterwards."""
     parts = Parts(events.names, keeps_every_row=question.rules.mode == "strict", packed_marks=packed_marks)
     parts.take(events.rows())
-    names = list(dict.fromkeys([*events.values, MIXED]))
     # what is compiled runs side by side, in as many threads as Polars reads in (POLARS_MAX_THREADS)
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
         found = list(pool.map(lambda part: _chains_of(parts.batch(part), question, names), PARTS))
-    customers, times, groups = (np.concatenate(columns) for columns in zip(*found, strict=True))
-    chains = Chains(customers, times, groups if question.breakdown is not None else None, names)
-    return chains, events.hints(parts.occurs)
+    return found, parts.occurs
 
 
-def _chains_of(batch: Batch, question: Question, names: list[str]) -> tuple[NDArray[Any], Ints, Ints]:
+def _chains_of(batch: Batch, question: Question, names: list[str]) -> _Found:
     """Customer, times and group of the chains in one batch; no groups without a break-down."""
     rows = find_chains(batch.borders, batch.times, batch.masks, question.rules)
     times = np.where(rows == NOT_FILLED, NO_TIME, batch.times[rows]) if len(rows) else rows

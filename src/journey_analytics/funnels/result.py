@@ -71,7 +71,7 @@ class FunnelResult:
     @property
     def reached(self) -> list[int]:
         """How many customers reached each step."""
-        return [int(count) for count in (self._chains.times != NO_TIME).sum(axis=0)]
+        return [int(np.count_nonzero(times != NO_TIME)) for times in self._chains.times.T]
 
     @cached_property
     def table(self) -> pl.DataFrame:
