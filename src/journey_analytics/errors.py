@@ -134,6 +134,12 @@ class ModelError(JourneyError):
     exit_code = EXIT_NOT_EVALUATED
 
 
+class TooLittleMemoryError(JourneyError):
+    """The work does not fit into `memory_limit`; trying again changes nothing."""
+
+    exit_code = EXIT_NOT_EVALUATED
+
+
 class Stopped(KeyboardInterrupt):
     """Somebody asked the process to end. The marts stay as they were."""
 

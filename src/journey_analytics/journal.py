@@ -24,6 +24,7 @@ from typing import Any
 import duckdb
 
 from journey_analytics import __version__, failpoints
+from journey_analytics.engine.duckdb import too_little_memory
 from journey_analytics.errors import (
     EXIT_DONE,
     DamagedError,
@@ -325,6 +326,8 @@ def _told(error: BaseException, project: Project) -> BaseException:
     if isinstance(error, MachineError):
         return error
     cause = error.__cause__ if isinstance(error, JourneyError) else error
+    if isinstance(cause, duckdb.OutOfMemoryException) and cause is error:
+        return too_little_memory("end this step", cause)
     # a commit that the disk refuses is a fatal error to the engine; only its words say why
     is_refused = isinstance(cause, duckdb.Error) and any(words in str(cause) for words in _REFUSED)
     if not is_refused and not isinstance(cause, OSError | duckdb.IOException):

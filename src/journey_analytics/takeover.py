@@ -38,6 +38,8 @@ def find_changes(run: Run) -> None:
         run.made = {"stg_copies": 0, "stg_events": 0}
     except RebuildError as reason:
         start_over(run, str(reason))
+    except duckdb.OutOfMemoryException:
+        raise  # to make everything anew takes more still
     except duckdb.Error as cause:
         start_over(run, f"work.duckdb cannot be read: {first_line(cause)}")
 

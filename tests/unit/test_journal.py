@@ -16,8 +16,15 @@ import duckdb
 import pytest
 
 from journey_analytics import journal
-from journey_analytics.engine.duckdb import DuckDBEngine
-from journey_analytics.errors import GateError, LockedError, MachineError, SourceError, Stopped
+from journey_analytics.engine.duckdb import DuckDBEngine, Limits
+from journey_analytics.errors import (
+    GateError,
+    LockedError,
+    MachineError,
+    SourceError,
+    Stopped,
+    TooLittleMemoryError,
+)
 from journey_analytics.journal import attempt, restore_snapshot
 from journey_analytics.lock import hold
 from journey_analytics.marts import current
@@ -25,7 +32,7 @@ from journey_analytics.project import Project, read_project
 from journey_analytics.record import record_sql
 from journey_analytics.run import STEPS, Run
 from journey_analytics.status import LastAttempt, Status, read_status, status_file, write_status
-from tests.conftest import CHECKOUT, NOW, copy_project, run_project
+from tests.conftest import CHECKOUT, NOW, copy_project, journey, run_project
 
 _LATER = NOW + timedelta(days=1)
 
@@ -153,6 +160,49 @@ def test_a_step_that_fails_says_which_marts_are_live(project: Project, step: str
         with pytest.raises(GateError) as found:
             tried.do(replace(steps[step], work=_raising(GateError([]))))
     assert found.value.describe() == note
+
+
+@pytest.mark.parametrize(("limit", "work"), [("4MB", "load source 'web'"), ("24MB", "make ")])
+def test_too_little_memory_is_told_with_the_setting_and_leaves_the_marts(
+    project: Project, limit: str, work: str
+) -> None:
+    with (project.folder / "journey.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"\nmemory_limit: {limit}\n")
+    before = current(project.marts_folder)
+    with (project.folder / "input" / "web.csv").open("a", encoding="utf-8") as file:
+        file.write("e8,2026-01-07 13:00:00,visit,dan,email,\n")
+    tried = journey("run", "-p", str(project.folder), "--full")
+    assert tried.returncode == 4
+    assert f"TooLittleMemoryError: memory does not suffice to {work}" in tried.stderr
+    assert "set a larger `memory_limit` in journey.yaml" in tried.stderr
+    assert "the marts are the last good set" in tried.stderr
+    assert current(project.marts_folder).name == before.name
+
+
+def test_a_night_that_does_not_fit_into_memory_does_not_make_everything_anew(project: Project) -> None:
+    """Which would need more still; copies are looked for where everything is made anew."""
+    with (project.folder / "journey.yaml").open("a", encoding="utf-8") as file:
+        file.write("\nmemory_limit: 4MB\n")
+    tried = journey("run", "-p", str(project.folder), "--date", "2026-01-19")
+    assert tried.returncode == 4
+    assert "TooLittleMemoryError" in tried.stderr
+    assert "stg_copies" not in tried.stderr
+
+
+def test_a_statement_of_a_step_that_memory_does_not_suffice_for_is_told_in_one_line(project: Project) -> None:
+    """Ten million rows of one partition, in ten megabytes and without a folder to spill to."""
+
+    def asks(_: Run) -> str:
+        with DuckDBEngine(limits=Limits("10MB", 1)) as engine:
+            engine.rows(
+                "select max(n) from (select lag(n) over (order by n desc) as n from range(10000000) t(n))"
+            )
+        return ""
+
+    with pytest.raises(TooLittleMemoryError, match="set a larger `memory_limit`"):
+        _attempt(project, asks, as_of=date(2026, 1, 19), force=True)
+    (row,) = [row for row in _runs(project) if row["status"] == "failed"]
+    assert row["detail"].startswith("TooLittleMemoryError: memory does not suffice to end this step")
 
 
 def test_before_the_first_run_a_step_that_fails_says_that_nothing_is_published(tiny: Path) -> None:

@@ -42,10 +42,10 @@ app = App(
 
     Exit codes: 0 done, 1 done but warned under --strict, or `rules check`, `rules test` or `rules coverage
     --min` found something, 2 wrong usage or configuration, 3 a gate or an input file failed, or published
-    files are damaged, 4 a check could not be evaluated, 5 another run holds the project, 6 no success within
-    the time asked for (`journey status --max-age`), 70 a fault of the product (--debug, which every command
-    takes, prints its traceback to report), 74 the machine refused (disk full or broken), 130 stopped by
-    Ctrl-C, 143 stopped by SIGTERM.
+    files are damaged, 4 a check could not be evaluated, or `memory_limit` is too small, 5 another run holds
+    the project, 6 no success within the time asked for (`journey status --max-age`), 70 a fault of the
+    product (--debug, which every command takes, prints its traceback to report), 74 the machine refused (disk
+    full or broken), 130 stopped by Ctrl-C, 143 stopped by SIGTERM.
     """,
     version=f"journey {__version__}",
     version_flags=["--version"],

@@ -18,7 +18,7 @@ import duckdb
 import polars as pl
 
 from journey_analytics.engine.models import VIEWS, Model
-from journey_analytics.errors import ModelError, Problem
+from journey_analytics.errors import ModelError, Problem, TooLittleMemoryError
 
 # Spark's names on DuckDB, so that the models read the same there; see sql/README.md.
 _MACROS = (
@@ -152,6 +152,7 @@ class DuckDBEngine:
 
         Raises:
             ModelError: the engine refused; with the table, the engine's words and the SQL.
+            TooLittleMemoryError: the table does not fit.
         """
         try:
             self.execute(f'create or replace table "{table}" as\n{sql}', parameters)
@@ -179,12 +180,17 @@ class DuckDBEngine:
         return self.create_table(model.name, model.text, used)
 
 
-def _failed(table: str, sql: str, parameters: Mapping[str, Any] | None, cause: duckdb.Error) -> ModelError:
+def too_little_memory(work: str, cause: duckdb.OutOfMemoryException) -> TooLittleMemoryError:
+    """What is told instead of the engine's own advice, which is for settings that nobody here can reach."""
+    do = "set a larger `memory_limit` in journey.yaml"
+    return TooLittleMemoryError(Problem(f"memory does not suffice to {work}", str(cause).splitlines()[0], do))
+
+
+def _failed(
+    table: str, sql: str, parameters: Mapping[str, Any] | None, cause: duckdb.Error
+) -> ModelError | TooLittleMemoryError:
     if isinstance(cause, duckdb.OutOfMemoryException):
-        # the engine's own advice is for settings that nobody here can reach
-        said = str(cause).splitlines()[0]
-        do = "set a larger `memory_limit` in journey.yaml"
-        return ModelError(Problem(f"memory does not suffice to make {table}", said, do))
+        return too_little_memory(f"make {table}", cause)
     return ModelError(
         Problem(
             f"the model {table} failed: {cause}",

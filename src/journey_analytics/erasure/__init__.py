@@ -27,7 +27,7 @@ from datetime import datetime
 import duckdb
 
 from journey_analytics import failpoints
-from journey_analytics.engine.duckdb import DuckDBEngine, Limits
+from journey_analytics.engine.duckdb import DuckDBEngine, Limits, too_little_memory
 from journey_analytics.erasure.customers import Theirs, find
 from journey_analytics.erasure.published import PublishedRows
 from journey_analytics.erasure.stored import StoredRows
@@ -217,8 +217,8 @@ def _opened(project: Project, *, clear: bool) -> Iterator[DuckDBEngine]:
     try:
         with DuckDBEngine(project.spill_folder, Limits(settings.memory_limit, settings.threads)) as engine:
             yield engine
-    except duckdb.OutOfMemoryException:
-        raise
+    except duckdb.OutOfMemoryException as cause:
+        raise too_little_memory("erase", cause) from cause
     except duckdb.Error as cause:
         what = f"a file of the store or the marts cannot be read: {first_line(cause)}"
         do = "delete the folders of damaged snapshots (`journey marts verify`); get the store from a backup"

@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.engine.duckdb import DuckDBEngine, too_little_memory
 from journey_analytics.engine.sql_text import quoted, quoted_path
-from journey_analytics.errors import ConfigError, Problem, SourceError
+from journey_analytics.errors import ConfigError, JourneyError, Problem, SourceError
 from journey_analytics.local_days import DAY_US, utc_offsets
 from journey_analytics.sources.erased import Gone
 from journey_analytics.sources.formats import (
@@ -241,8 +241,10 @@ def make_temp(engine: DuckDBEngine, source: Source, what: str, select: str, key:
         raise broken(source, cause, key) from cause
 
 
-def broken(source: Source, cause: duckdb.Error, key: str) -> ConfigError | SourceError:
+def broken(source: Source, cause: duckdb.Error, key: str) -> JourneyError:
     """What a statement over the rows broke on, at the key of the mapping that asked for it."""
+    if isinstance(cause, duckdb.OutOfMemoryException):
+        return too_little_memory(f"load source {source.name!r}", cause)
     if isinstance(cause, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
         what = f"the SQL of source {source.name!r} does not fit its files: {first_line(cause)}"
         return ConfigError(source.problem(what, (key,), "correct the names in the mapping"))

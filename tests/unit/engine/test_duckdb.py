@@ -9,7 +9,7 @@ import pytest
 from journey_analytics.engine import models
 from journey_analytics.engine.duckdb import DuckDBEngine, Limits
 from journey_analytics.engine.models import Model
-from journey_analytics.errors import ModelError
+from journey_analytics.errors import ModelError, TooLittleMemoryError
 
 BEFORE = Model(
     "stg_before",
@@ -50,7 +50,7 @@ def test_a_table_that_memory_does_not_suffice_for_says_which_setting_helps() -> 
     query = "select lag(n) over (order by n desc) as n from range(10000000) as numbers (n)"
     with (
         DuckDBEngine(limits=Limits("10MB", 1)) as engine,
-        pytest.raises(ModelError, match="memory does not suffice to make int_big") as error,
+        pytest.raises(TooLittleMemoryError, match="memory does not suffice to make int_big") as error,
     ):
         engine.create_table("int_big", query)
     assert "`memory_limit` in journey.yaml" in str(error.value)
