@@ -20,7 +20,7 @@ from journey_analytics.engine.models import sql_folder
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import ConfigError, MartError, Problem, advise
 from journey_analytics.row_sql import columns_named, rule_fault
-from journey_analytics.yaml_file import YamlFile, plain
+from journey_analytics.yaml_file import KeyPath, YamlFile, plain
 
 Action = Literal["stop", "quarantine", "report"]
 """What is done about a broken promise: nothing is published, the row is put aside at load, it is told."""
@@ -246,16 +246,22 @@ def _read(file: YamlFile, shared: Mapping[str, Any]) -> Contract:
 
 
 def _name_problems(file: YamlFile, read: Contract) -> list[Problem]:
-    """Columns that key and order name and the table does not have."""
+    """Columns that key, order and the split into files name and the table does not have."""
+    named: list[tuple[KeyPath, str]] = [
+        ((place, number), name)
+        for place in ("key", "order")
+        for number, name in enumerate(getattr(read, place))
+    ]
+    if read.split is not None:
+        named.append(((read.split.unit,), read.split.column))
     return [
         file.problem(
             f"{read.table} has no column {name!r}",
-            (place, number),
+            place,
             advise(name, read.column_names, "column"),
             value=True,
         )
-        for place in ("key", "order")
-        for number, name in enumerate(getattr(read, place))
+        for place, name in named
         if name not in read.column_names
     ]
 

@@ -70,6 +70,8 @@ def test_only_what_is_reported_is_a_warning() -> None:
         (("key: [id]", "key: [id]\nkeys: []"), "things.yml:5:1", "unknown key 'keys'", "use 'key'"),
         (("key: [id]", "key: [id, rat]"), "things.yml:4:11", "things has no column 'rat'", "use 'rate'"),
         (("key: [id]", "key: [id]\norder: [ide]"), "things.yml:5:9", "no column 'ide'", "use 'id'"),
+        (("key: [id]", "key: [id]\nmonth: rat"), "things.yml:5:8", "no column 'rat'", "use 'rate'"),
+        (("key: [id]", "key: [id]\nday: rat"), "things.yml:5:6", "no column 'rat'", "use 'rate'"),
         (
             ("{nullable: true}", "{}\nrules:\n  - {rule: r, holds: rat > 0, description: R.}"),
             "things.yml:9:22",
