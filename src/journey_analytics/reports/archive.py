@@ -44,14 +44,6 @@ def remove_old(folder: Path, keep: int) -> None:
         (folder / report.file).unlink()
 
 
-def write(path: Path, text: str) -> None:
-    """Write a page in one rename: readers see the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.rename(path)
-
-
 class _Head(HTMLParser):
     """The named meta elements of a page."""
 

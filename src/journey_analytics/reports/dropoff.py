@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from journey_analytics.disk import write_whole
 from journey_analytics.marts import Snapshot, current
 from journey_analytics.project import Project
-from journey_analytics.reports.archive import dated, past_reports, remove_old, write
+from journey_analytics.reports.archive import dated, past_reports, remove_old
 from journey_analytics.reports.content import Content, read_content
 from journey_analytics.reports.page import index_page, mail_page, report_page
 
@@ -36,11 +37,11 @@ def write_report(project: Project, snapshot: Snapshot) -> Written:
     content = read_content(snapshot)
     page, mail = report_page(content), mail_page(content)
     path = dated(folder, snapshot.manifest["as_of"])
-    write(path, page)
+    write_whole(path, page)
     if snapshot.folder == current(project.marts_folder).folder:
         path = folder / "report.html"
-        write(path, page)
-        write(folder / "mail.html", mail)
+        write_whole(path, page)
+        write_whole(folder / "mail.html", mail)
     remove_old(folder, project.settings.reports.keep)
-    write(folder / "index.html", index_page(project.settings.project, past_reports(folder)))
+    write_whole(folder / "index.html", index_page(project.settings.project, past_reports(folder)))
     return Written(content, path, mail)

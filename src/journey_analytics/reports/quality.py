@@ -12,6 +12,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from journey_analytics.disk import write_whole
 from journey_analytics.engine.duckdb import DuckDBEngine
 from journey_analytics.project import Project
 from journey_analytics.quality.check_names import Measure
@@ -89,7 +90,6 @@ def write_quality(
     """Write the page of a run, from its working tables as far as they are made, and return its path."""
     since = streaks(project, as_of)
     path = project.reports_folder / PAGE
-    path.parent.mkdir(parents=True, exist_ok=True)
     page = quality_page(
         project=project.settings.project,
         run_id=run_id,
@@ -103,9 +103,7 @@ def write_quality(
         quarantine=_rows(engine, QUARANTINE, _QUARANTINE),
         coverage=_rows(engine, "mart_rule_coverage", _COVERAGE),
     )
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(page, encoding="utf-8")
-    scratch.rename(path)
+    write_whole(path, page)
     return path
 
 
