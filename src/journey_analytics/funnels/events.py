@@ -26,7 +26,9 @@ from journey_analytics.funnels.question import Question
 
 UNKNOWN = "unknown"
 
-_BATCH_ROWS = 100_000
+_BATCH_ROWS: int | None = None
+"""As they are read, which is about 100,000 at once: to cut them anew is to copy them."""
+
 _COUNTED = "counted customer"
 _US_OF_A_DAY = 86_400_000_000
 _ENDLESS = int(np.iinfo(np.int64).max)
