@@ -322,12 +322,12 @@ class _Journal:
 
 
 def _told(error: BaseException, project: Project) -> BaseException:
-    """The error as people are told it: a fault of the disk, wherever it happened, is one of the machine."""
+    """The error as people are told it: of the disk or of memory, wherever in a step it happened."""
     if isinstance(error, MachineError):
         return error
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return too_little_memory("end this step", error)
     cause = error.__cause__ if isinstance(error, JourneyError) else error
-    if isinstance(cause, duckdb.OutOfMemoryException) and cause is error:
-        return too_little_memory("end this step", cause)
     # a commit that the disk refuses is a fatal error to the engine; only its words say why
     is_refused = isinstance(cause, duckdb.Error) and any(words in str(cause) for words in _REFUSED)
     if not is_refused and not isinstance(cause, OSError | duckdb.IOException):

@@ -23,7 +23,7 @@ class Rules:
     """What the kernel needs to know of a funnel; the row masks have a bit per step and per exclusion.
 
     Attributes:
-        steps: the bit of each step, in order.
+        steps: the bit of each step in order: 1, 2, 4 and so on; those of exclusions are higher.
         mode: ordered, strict or unordered.
         window: microseconds from the first row of a chain to its last, both included.
         gaps: microseconds from the row before to the row of each step; the first one is not used.

@@ -31,7 +31,7 @@ from journey_analytics.funnels.passes import Flags, Ints
 
 _PART_BITS = 7
 PARTS = range(1 << _PART_BITS)
-"""Of ten million rows a part has two megabytes, which stay in the processor's cache."""
+"""Of ten million rows a part has one or two megabytes, which stay in the processor's cache."""
 
 MOST_BYTES_IN_MEMORY = 384_000_000
 """A row has 16 when it is packed, 24 when it is wide, and 4 more with a break-down."""

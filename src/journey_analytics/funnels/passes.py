@@ -281,7 +281,8 @@ def _chain_without_ties(
     """The chain of a customer no two of whose rows share a time, and its steps; -1 at the first tie.
 
     With one row in a moment there is nothing to choose: each row goes on from the latest entry that led to
-    the step before, and the rows between entry and end are taken as early as they come.
+    the step before, and the rows between entry and end are taken as early as they come. Steps have the lowest
+    bits, in order.
     """
     best, first = 0, begin
     every_step = (1 << len(steps)) - 1
