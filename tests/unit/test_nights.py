@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -17,7 +18,7 @@ from journey_analytics.project import read_project
 from journey_analytics.quality.late import late_events
 from journey_analytics.quality.results import CheckResult
 from journey_analytics.query import open_marts
-from journey_analytics.run import STEPS, Run, start
+from journey_analytics.run import STEPS, Run, _or_anew, start
 from journey_analytics.run.gates import check_marts
 from tests.property.nights import (
     FIRST_NIGHT,
@@ -234,6 +235,28 @@ def test_what_cannot_be_built_upon_is_made_anew_by_itself(
     assert hashes(shop) == made_anew(shop, tmp_path / "anew", 1)
     _bring(shop, 2, Event("newer", _DAY * 19 + 51, "order", customer="c3"))
     assert run_night(shop, 2).night is not None
+
+
+def test_a_night_that_runs_out_of_memory_does_not_make_everything_anew(shop: Path) -> None:
+    """Which takes more still. Ten million rows of one partition, in ten megabytes and nowhere to spill to."""
+
+    def asks(run: Run) -> str:
+        run.engine.execute("set temp_directory = ''; set memory_limit = '10MB'")
+        run.engine.rows(
+            "select max(n) from (select lag(n) over (order by n) as n from range(10000000) r (n))"
+        )
+        return ""
+
+    _bring(shop, 1, Event("new", _DAY * 19 + 50, "order", customer="c3"))
+    steps = {step.name: step for step in STEPS}
+    with start(read_project(shop), now=FIRST_NIGHT + timedelta(days=1)) as run:
+        steps["load"].work(run)
+        steps["identity"].work(run)
+        night = run.night
+        assert night is not None
+        with pytest.raises(duckdb.OutOfMemoryException):
+            _or_anew(asks)(run)
+        assert (run.night, run.rebuild) == (night, None)
 
 
 def test_a_full_run_is_made_when_asked_for(shop: Path) -> None:

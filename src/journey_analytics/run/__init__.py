@@ -104,6 +104,8 @@ def _or_anew(work: Callable[[Run], str]) -> Callable[[Run], str]:
     def made(run: Run) -> str:
         try:
             return work(run)
+        except duckdb.OutOfMemoryException:
+            raise  # to make everything anew takes more still
         except (RebuildError, ModelError, duckdb.Error) as cause:
             if run.night is None:
                 raise
