@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from journey_analytics import __version__
+from journey_analytics.engine.duckdb import first_line
 from journey_analytics.engine.models import models_sha256
 from journey_analytics.errors import DamagedError, MartError
 from journey_analytics.marts import Snapshot, damage, read_snapshot
 from journey_analytics.nights import begin, forget, slices
 from journey_analytics.project import Project
 from journey_analytics.sources.batches import in_force
-from journey_analytics.sources.values import first_line
 from journey_analytics.stages.stage_map import StageMap
 from journey_analytics.work import RebuildError, State, attach, keep_all, keep_changed
 

@@ -180,10 +180,15 @@ class DuckDBEngine:
         return self.create_table(model.name, model.text, used)
 
 
+def first_line(cause: duckdb.Error) -> str:
+    """The engine's own words, without the SQL it quotes."""
+    return str(cause).splitlines()[0]
+
+
 def too_little_memory(work: str, cause: duckdb.OutOfMemoryException) -> TooLittleMemoryError:
     """What is told instead of the engine's own advice, which is for settings that nobody here can reach."""
     do = "set a larger `memory_limit` in journey.yaml"
-    return TooLittleMemoryError(Problem(f"memory does not suffice to {work}", str(cause).splitlines()[0], do))
+    return TooLittleMemoryError(Problem(f"memory does not suffice to {work}", first_line(cause), do))
 
 
 def _failed(

@@ -27,7 +27,7 @@ from datetime import datetime
 import duckdb
 
 from journey_analytics import failpoints
-from journey_analytics.engine.duckdb import DuckDBEngine, Limits, too_little_memory
+from journey_analytics.engine.duckdb import DuckDBEngine, Limits, first_line, too_little_memory
 from journey_analytics.erasure.customers import Theirs, find
 from journey_analytics.erasure.published import PublishedRows
 from journey_analytics.erasure.stored import StoredRows
@@ -52,7 +52,6 @@ from journey_analytics.sources.erased import (
     write_erasure,
 )
 from journey_analytics.sources.store import Store
-from journey_analytics.sources.values import first_line
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from journey_analytics.engine.duckdb import DuckDBEngine, too_little_memory
+from journey_analytics.engine.duckdb import DuckDBEngine, first_line, too_little_memory
 from journey_analytics.engine.sql_text import quoted, quoted_path
 from journey_analytics.errors import ConfigError, JourneyError, Problem, SourceError
 from journey_analytics.local_days import DAY_US, utc_offsets
@@ -31,7 +31,7 @@ from journey_analytics.sources.formats import (
 )
 from journey_analytics.sources.mapping import Source
 from journey_analytics.sources.store import Load, Store
-from journey_analytics.sources.values import EVENT_TYPES, QUARANTINE_TYPES, first_line
+from journey_analytics.sources.values import EVENT_TYPES, QUARANTINE_TYPES
 
 TYPED = "typed_rows"
 """The view of a load's rows as `typed_sql` makes them."""

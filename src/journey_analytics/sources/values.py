@@ -14,7 +14,7 @@ from typing import NamedTuple
 import duckdb
 
 from journey_analytics.contracts import RowRule, contracts
-from journey_analytics.engine.duckdb import DuckDBEngine
+from journey_analytics.engine.duckdb import DuckDBEngine, first_line
 from journey_analytics.engine.sql_text import quoted
 from journey_analytics.errors import ConfigError, Problem, advise
 from journey_analytics.row_sql import expression_fault
@@ -76,11 +76,6 @@ QUARANTINE_TYPES = {
 }
 
 _UNKNOWN_COLUMN = re.compile(r'column "?([^"\s]+)"? not found', re.IGNORECASE)
-
-
-def first_line(cause: duckdb.Error) -> str:
-    """The engine's own words, without the SQL it quotes."""
-    return str(cause).splitlines()[0]
 
 
 def column_types(engine: DuckDBEngine, raw: str) -> dict[str, str]:
